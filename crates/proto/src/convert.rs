@@ -1,0 +1,107 @@
+//! Between messages and the model: what does not convert is refused, never defaulted.
+
+use sallyport_model::{
+    Actor, EndpointId, GrantId, LaunchId, RecordId, RegistrationId, RequestId, TenantId, User,
+};
+
+use crate::types::v1 as pb;
+
+/// A field of a message that is missing or malformed. Names the field, never its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("field {0} is missing or malformed")]
+pub struct InvalidField(pub &'static str);
+
+impl From<InvalidField> for tonic::Status {
+    fn from(field: InvalidField) -> Self {
+        let mut status = Self::invalid_argument(field.to_string());
+        let code = tonic::metadata::MetadataValue::from_static("request.invalid");
+        status.metadata_mut().insert("sallyport-code", code);
+        status
+    }
+}
+
+macro_rules! uuid_field {
+    ($(#[$doc:meta])* $name:ident, $id:ident) => {
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// [`InvalidField`] when it is not 16 bytes.
+        pub fn $name(bytes: &[u8]) -> Result<$id, InvalidField> {
+            uuid::Uuid::from_slice(bytes).map($id::from_uuid).map_err(|_length| InvalidField(stringify!($name)))
+        }
+    };
+}
+
+uuid_field!(/** Reads a launch id. */ launch_id, LaunchId);
+uuid_field!(/** Reads a grant id. */ grant_id, GrantId);
+uuid_field!(/** Reads a record id. */ record_id, RecordId);
+uuid_field!(/** Reads a request id. */ request_id, RequestId);
+
+/// A UUID as the messages carry it.
+pub fn id_bytes(id: uuid::Uuid) -> Vec<u8> {
+    id.as_bytes().to_vec()
+}
+
+macro_rules! name_field {
+    ($(#[$doc:meta])* $name:ident, $id:ident) => {
+        $(#[$doc])*
+        ///
+        /// # Errors
+        /// [`InvalidField`] when it is empty or breaks the alphabet.
+        pub fn $name(text: &str) -> Result<$id, InvalidField> {
+            $id::parse(text).map_err(|_shape| InvalidField(stringify!($name)))
+        }
+    };
+}
+
+name_field!(/** Reads a tenant id. */ tenant, TenantId);
+name_field!(/** Reads an endpoint id. */ endpoint, EndpointId);
+name_field!(/** Reads a registration id. */ registration, RegistrationId);
+
+impl From<&User> for pb::User {
+    fn from(user: &User) -> Self {
+        Self {
+            issuer: user.issuer.clone(),
+            subject: user.subject.clone(),
+            fhir_user: user.fhir_user.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl TryFrom<pb::User> for User {
+    type Error = InvalidField;
+    fn try_from(user: pb::User) -> Result<Self, InvalidField> {
+        if user.issuer.is_empty() || user.subject.is_empty() {
+            return Err(InvalidField("user"));
+        }
+        let fhir_user = (!user.fhir_user.is_empty()).then_some(user.fhir_user);
+        Ok(Self { issuer: user.issuer, subject: user.subject, fhir_user })
+    }
+}
+
+impl From<&Actor> for pb::Actor {
+    fn from(actor: &Actor) -> Self {
+        let kind = match actor {
+            Actor::User(user) => pb::actor::Kind::User(user.into()),
+            Actor::Service(registration) => pb::actor::Kind::Service(registration.as_str().to_owned()),
+        };
+        Self { kind: Some(kind) }
+    }
+}
+
+/// The actor of something that happened before anybody was known.
+pub fn anonymous() -> pb::Actor {
+    pb::Actor { kind: Some(pb::actor::Kind::Anonymous(pb::Anonymous {})) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_id_is_refused_not_defaulted() {
+        assert_eq!(launch_id(&[]), Err(InvalidField("launch_id")));
+        assert_eq!(tenant(""), Err(InvalidField("tenant")));
+        assert!(User::try_from(pb::User::default()).is_err());
+    }
+}
