@@ -3,10 +3,10 @@
 use crate::{Profile, Rotation, STANDARD};
 
 /// Any SMART App Launch 2.x server that nobody has looked at closely.
-pub const GENERIC: Profile = STANDARD;
+pub(crate) const GENERIC: Profile = STANDARD;
 
 /// The sandbox EHR, profile `strict`: rotates refresh tokens, gives one for `online_access`, sends the nonce back.
-pub const SANDBOX: Profile = Profile {
+pub(crate) const SANDBOX: Profile = Profile {
     id: "sandbox",
     name: "Sandbox EHR",
     rotation: Rotation::Rotates,
