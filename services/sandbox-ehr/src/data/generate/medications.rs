@@ -1,0 +1,202 @@
+//! MedicationRequests: the drugs a patient's diseases call for, those replaced, and short courses.
+
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+use super::{
+    chart::Chart,
+    clinic::{Clinician, REYES},
+    code::{RXNORM, SNOMED, UCUM, concept, hl7, named, reference},
+    disease::Disease,
+    drug::{self, Drug},
+    moment::{Moment, days_after},
+    problems::part2,
+    visits::Kind,
+};
+
+/// One order to be written.
+struct Order {
+    drug: &'static Drug,
+    status: &'static str,
+    at: Moment,
+    clinician: &'static Clinician,
+    reason: Option<Disease>,
+    encounter: Option<String>,
+    stop: Option<&'static str>,
+}
+
+/// Stores the patient's orders.
+pub(super) fn prescribe(chart: &mut Chart<'_>) {
+    let mut given: Vec<&'static str> = Vec::new();
+    for illness in chart.illnesses.clone() {
+        let drugs = illness.disease.drugs();
+        // A second-line drug comes in only with years of disease.
+        let wanted =
+            if chart.years_with(illness.disease, chart.today()).unwrap_or(0.0) > 5.0 { 2 } else { 1 };
+        for (index, drug) in
+            drugs.iter().take(wanted.max(usize::from(illness.disease == Disease::Asthma) * 2)).enumerate()
+        {
+            if given.contains(&drug.rxnorm.0) || !is_suitable(chart, drug) {
+                continue;
+            }
+            given.push(drug.rxnorm.0);
+            let started = days_after(illness.onset, 14 + index as i64 * 400);
+            chronic(chart, drug, illness.disease, started.min(days_after(chart.today(), -40)));
+        }
+    }
+    replaced(chart);
+    courses(chart);
+    oddities(chart);
+}
+
+/// Children take no tablets of adult strength here; two anticoagulants never meet.
+fn is_suitable(chart: &Chart<'_>, drug: &Drug) -> bool {
+    let is_inhaled = drug.dose.1 == "puff";
+    let warfarin = chart.person.number == 14 && drug.rxnorm == drug::APIXABAN.rxnorm;
+    (chart.age_on(chart.today()) >= 18.0 || is_inhaled) && !warfarin
+}
+
+fn chronic(chart: &mut Chart<'_>, drug: &'static Drug, reason: Disease, started: Date) {
+    // Renewed orders are dated by their last renewal, as pharmacies see them.
+    let renewed =
+        chart.visits.iter().rev().find(|v| v.at.date > started && !v.is_open && v.kind != Kind::Emergency);
+    let (at, clinician, encounter) = match renewed {
+        Some(visit) => (visit.at.plus(20), visit.clinician, Some(visit.id.clone())),
+        None => (Moment::at(started, 11, 5), &REYES, None),
+    };
+    let status = if chart.person.death.is_some() { "completed" } else { "active" };
+    store(chart, &Order { drug, status, at, clinician, reason: Some(reason), encounter, stop: None });
+}
+
+/// What was tried first and given up.
+fn replaced(chart: &mut Chart<'_>) {
+    let swaps = [
+        (Disease::Hyperlipidaemia, &drug::SIMVASTATIN, "Replaced: LDL target not reached"),
+        (Disease::Fibrillation, &drug::WARFARIN, "Replaced by a direct oral anticoagulant"),
+    ];
+    for (disease, drug, why) in swaps {
+        let Some(illness) = chart.illnesses.iter().find(|illness| illness.disease == disease).cloned() else {
+            continue;
+        };
+        let at = Moment::at(days_after(illness.onset, 20).min(days_after(chart.today(), -60)), 10, 40);
+        let keeps = chart.person.number == 14 && drug.rxnorm == drug::WARFARIN.rxnorm;
+        let (status, stop) = if keeps { ("active", None) } else { ("stopped", Some(why)) };
+        store(
+            chart,
+            &Order { drug, status, at, clinician: &REYES, reason: Some(disease), encounter: None, stop },
+        );
+    }
+}
+
+/// Short courses from acute visits of adults.
+fn courses(chart: &mut Chart<'_>) {
+    for visit in chart.visits.clone() {
+        if visit.kind != Kind::Acute || chart.age_on(visit.at.date) < 18.0 || !chart.chance(0.6) {
+            continue;
+        }
+        let penicillin_allergy = matches!(chart.person.number, 1 | 5);
+        // Ibuprofen is kept from kidneys, hearts and anticoagulated patients that it would harm.
+        let fragile = [Disease::Kidney, Disease::HeartFailure, Disease::Fibrillation, Disease::Coronary]
+            .iter()
+            .any(|disease| chart.has(*disease));
+        let drug = match (penicillin_allergy, fragile) {
+            (false, _) if chart.chance(0.5) => &drug::AMOXICILLIN,
+            (_, false) => &drug::IBUPROFEN,
+            _ => &drug::ACETAMINOPHEN,
+        };
+        let order = Order {
+            drug,
+            status: if visit.is_open { "active" } else { "completed" },
+            at: visit.at.plus(18),
+            clinician: visit.clinician,
+            reason: None,
+            encounter: Some(visit.id.clone()),
+            stop: None,
+        };
+        store(chart, &order);
+    }
+}
+
+/// Orders a reader must not count as taken.
+fn oddities(chart: &mut Chart<'_>) {
+    let at = Moment::at(days_after(chart.today(), -45), 14, 10);
+    let (drug, status, stop) = match chart.person.number {
+        5 => (&drug::WARFARIN, "entered-in-error", None),
+        10 => (&drug::AMLODIPINE, "on-hold", Some("Held: low blood pressure")),
+        16 => (&drug::METFORMIN, "draft", None),
+        _ => return,
+    };
+    store(chart, &Order { drug, status, at, clinician: &REYES, reason: None, encounter: None, stop });
+}
+
+fn store(chart: &mut Chart<'_>, order: &Order) {
+    let id = chart.next_id("mr");
+    let drug = order.drug;
+    let mut body = json!({
+        "resourceType": "MedicationRequest",
+        "id": id,
+        "status": order.status,
+        "intent": "order",
+        "category": [hl7("medicationrequest-category", ("community", "Community"))],
+        "reportedBoolean": false,
+        "subject": chart.subject(),
+        "authoredOn": order.at.local(),
+        "requester": named("Practitioner", order.clinician.id, order.clinician.name),
+        "dosageInstruction": [dosage(drug)],
+    });
+    let Some(members) = body.as_object_mut() else { return };
+    // Both forms occur in one chart: clients must follow the reference.
+    let serial: usize = id.rsplit('-').next().and_then(|s| s.parse().ok()).unwrap_or(0);
+    if serial.is_multiple_of(3) {
+        let medication = named("Medication", &format!("med-{}", drug.rxnorm.0), drug.rxnorm.1);
+        members.insert("medicationReference".to_owned(), medication);
+    } else {
+        members.insert("medicationCodeableConcept".to_owned(), concept(RXNORM, drug.rxnorm));
+    }
+    if let Some(reason) = order.reason {
+        members.insert("reasonCode".to_owned(), json!([concept(SNOMED, reason.snomed())]));
+        if let Some(condition) = chart.condition_of(reason) {
+            members.insert("reasonReference".to_owned(), json!([reference("Condition", condition)]));
+        }
+    }
+    if let Some(encounter) = &order.encounter {
+        members.insert("encounter".to_owned(), reference("Encounter", encounter));
+    }
+    if let Some(stop) = order.stop {
+        members.insert("statusReason".to_owned(), json!({ "text": stop }));
+    }
+    if order.status == "active" && !drug.as_needed {
+        members.insert(
+            "dispenseRequest".to_owned(),
+            json!({ "numberOfRepeatsAllowed": 3,
+                    "expectedSupplyDuration": { "value": 90, "unit": "day", "system": UCUM, "code": "d" } }),
+        );
+    }
+    let labels = if order.reason.is_some_and(Disease::is_part2) { part2() } else { Vec::new() };
+    // A stopped order was first an active one: both versions can be read.
+    if order.status == "stopped" {
+        let mut before = body.clone();
+        if let Some(members) = before.as_object_mut() {
+            members.insert("status".to_owned(), json!("active"));
+            members.remove("statusReason");
+        }
+        chart.put_labelled(&["us-core-medicationrequest"], order.at, &labels, before);
+        let later = order.at.plus(24 * 60 * 30);
+        chart.put_labelled(&["us-core-medicationrequest"], later, &labels, body);
+    } else {
+        chart.put_labelled(&["us-core-medicationrequest"], order.at, &labels, body);
+    }
+}
+
+fn dosage(drug: &Drug) -> Value {
+    let unit = drug.dose.1;
+    let code = if unit == "[iU]" { unit.to_owned() } else { format!("{{{unit}}}") };
+    let shown = if unit == "[iU]" { "units" } else { unit };
+    json!({
+        "text": drug.instruction,
+        "asNeededBoolean": drug.as_needed,
+        "route": concept(SNOMED, drug.route),
+        "timing": { "repeat": { "frequency": drug.frequency, "period": drug.period_days, "periodUnit": "d" } },
+        "doseAndRate": [{ "doseQuantity": { "value": drug.dose.0, "unit": shown, "system": UCUM, "code": code } }],
+    })
+}
