@@ -10,12 +10,15 @@ use prost::Message as _;
 use sallyport_keyring::KeyEncryptionKey;
 use sallyport_model::{Clock, RecordId, ServiceName};
 use sallyport_proto::audit::v1::{Phase, Record};
+use sallyport_telemetry::metrics::Metrics;
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument as _;
 
 use crate::{
     AuditError, OpenError, Relay,
     disk::{Disk, RealDisk},
     log::Log,
+    metrics::SpoolMetrics,
     record,
     seal::Sealer,
     spool::{self, Shared},
@@ -35,6 +38,8 @@ pub struct Settings {
     pub max_bytes: u64,
     /// The file operations; tests put a failing disk here.
     pub disk: Arc<dyn Disk>,
+    /// Where the spool's metrics are registered.
+    pub metrics: Metrics,
 }
 
 impl std::fmt::Debug for Settings {
@@ -49,7 +54,12 @@ impl std::fmt::Debug for Settings {
 impl Settings {
     /// A spool of the default size in `directory`.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into(), max_bytes: DEFAULT_MAX_BYTES, disk: Arc::new(RealDisk) }
+        Self {
+            directory: directory.into(),
+            max_bytes: DEFAULT_MAX_BYTES,
+            disk: Arc::new(RealDisk),
+            metrics: Metrics::new(),
+        }
     }
 }
 
@@ -70,10 +80,16 @@ impl std::fmt::Debug for AuditClient {
 
 /// An intent on its way to the disk.
 #[must_use = "nothing may be released before the intent is durable"]
-#[derive(Debug)]
 pub struct Pending {
     record: RecordId,
+    shared: Arc<Shared>,
     answer: oneshot::Receiver<Result<(), AuditError>>,
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pending").field("record", &self.record).finish_non_exhaustive()
+    }
 }
 
 impl Pending {
@@ -87,7 +103,12 @@ impl Pending {
     /// # Errors
     /// [`AuditError`] when it is not durable.
     pub async fn durable(self) -> Result<(), AuditError> {
-        self.answer.await.unwrap_or(Err(AuditError::Closed))
+        let span = tracing::info_span!("audit.intent.durable");
+        let result = self.answer.instrument(span).await.unwrap_or(Err(AuditError::Closed));
+        if let Err(error) = result {
+            self.shared.metrics.refused(error.label());
+        }
+        result
     }
 }
 
@@ -103,13 +124,15 @@ impl AuditClient {
         kek: Arc<dyn KeyEncryptionKey>,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Relay), OpenError> {
-        let Settings { directory, max_bytes, disk } = settings;
+        let Settings { directory, max_bytes, disk, metrics } = settings;
+        let metrics = SpoolMetrics::new(&metrics, service);
         let at = |source| OpenError::Disk { directory: directory.clone(), source };
         let (path, opening_disk) = (directory.clone(), Arc::clone(&disk));
-        let recovered =
-            tokio::task::spawn_blocking(move || spool::open(&path, max_bytes, opening_disk.as_ref()))
-                .await
-                .map_err(|cancelled| at(std::io::Error::other(cancelled)))??;
+        let recovered = tokio::task::spawn_blocking(move || {
+            spool::open(&path, max_bytes, opening_disk.as_ref(), metrics)
+        })
+        .await
+        .map_err(|cancelled| at(std::io::Error::other(cancelled)))??;
         let shared = recovered.shared;
         // A segment is begun at once: its floor keeps every number used so far from being used again, and a disk that
         // cannot be written is found now rather than at the first call.
@@ -141,7 +164,7 @@ impl AuditClient {
         if let Err(error) = sent {
             // The intent is there and stays open, which a reader of the log sees.
             tracing::error!(
-                error.code = "audit.outcome_lost",
+                code = "audit.outcome_lost",
                 reason = error.label(),
                 "an outcome is not recorded"
             );
@@ -206,13 +229,17 @@ impl AuditClient {
     }
 
     fn submit(&self, record: Record, phase: Phase) -> Result<Pending, AuditError> {
+        self.try_submit(record, phase).inspect_err(|error| self.shared.metrics.refused(error.label()))
+    }
+
+    fn try_submit(&self, record: Record, phase: Phase) -> Result<Pending, AuditError> {
         self.ready()?;
         let record = record::complete(record, phase, self.service, self.clock.as_ref())
             .map_err(AuditError::Incomplete)?;
         let id = record::check(&record).map_err(AuditError::Incomplete)?.record;
         let (done, answer) = oneshot::channel();
         self.send(record, Some(done))?;
-        Ok(Pending { record: id, answer })
+        Ok(Pending { record: id, shared: Arc::clone(&self.shared), answer })
     }
 
     fn send(&self, record: Record, done: Option<crate::writer::Done>) -> Result<(), AuditError> {

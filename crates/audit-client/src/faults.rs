@@ -32,6 +32,7 @@ struct Switches {
     create: AtomicBool,
     directory: AtomicBool,
     append: AtomicBool,
+    sync_once: AtomicBool,
     /// How often a file that had failed was synced again: must stay 0.
     retried: AtomicU64,
 }
@@ -40,6 +41,11 @@ impl FaultyDisk {
     /// From now on `fdatasync` fails (or works again).
     pub fn fail_sync(&self, fail: bool) {
         self.switches.sync.store(fail, Ordering::SeqCst);
+    }
+
+    /// The next `fdatasync` fails, those after it work.
+    pub fn fail_sync_once(&self) {
+        self.switches.sync_once.store(true, Ordering::SeqCst);
     }
 
     /// From now on creating a segment fails.
@@ -111,7 +117,8 @@ impl SpoolFile for FaultyFile {
 
     fn sync(&mut self) -> io::Result<()> {
         self.note_use();
-        if self.switches.sync.load(Ordering::SeqCst) {
+        if self.switches.sync.load(Ordering::SeqCst) || self.switches.sync_once.swap(false, Ordering::SeqCst)
+        {
             self.has_failed = true;
             return Err(broken());
         }

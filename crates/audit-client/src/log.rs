@@ -14,6 +14,7 @@ use sallyport_proto::audit::v1::WrappedKey;
 use crate::{
     disk::{Disk, SpoolFile},
     frame::{self, Kind},
+    metrics::Labels,
     segment::{self, Header},
     spool::{SegmentState, Shared},
 };
@@ -21,6 +22,7 @@ use crate::{
 /// A sealed record that is not yet known to be durable.
 pub(crate) struct Unacknowledged {
     pub(crate) key: Arc<WrappedKey>,
+    pub(crate) labels: Labels,
     /// An encoded `SealedRecord`.
     pub(crate) payload: Vec<u8>,
 }
@@ -68,10 +70,7 @@ impl Log {
         let shared = Arc::clone(&self.shared);
         let added = buffer.len() as u64;
         let work = move || {
-            let result = segment.file.append(&buffer).and_then(|()| {
-                shared.fdatasyncs.fetch_add(1, Ordering::AcqRel);
-                segment.file.sync()
-            });
+            let result = segment.file.append(&buffer).and_then(|()| shared.sync(segment.file.as_mut()));
             (segment, result)
         };
         match tokio::task::spawn_blocking(work).await {
@@ -123,7 +122,9 @@ impl Log {
         self.shared.disk_bytes.fetch_add(added, Ordering::AcqRel);
         let state = SegmentState { acknowledged: segment.length, finished: false, damaged: false };
         self.shared.segments().insert(segment.number, state);
-        records.clear();
+        for record in records.drain(..) {
+            self.shared.metrics.durable(record.labels);
+        }
     }
 
     fn finish(&self, segment: &Segment) {
@@ -160,8 +161,7 @@ fn create(shared: &Shared, disk: &dyn Disk, number: u64, bytes: &[u8]) -> io::Re
     let path = segment::path(&shared.directory, number);
     let mut file = disk.create(&path)?;
     let written = file.append(bytes).and_then(|()| {
-        shared.fdatasyncs.fetch_add(1, Ordering::AcqRel);
-        file.sync()?;
+        shared.sync(file.as_mut())?;
         disk.sync_directory(&shared.directory)
     });
     if let Err(error) = written {
@@ -173,5 +173,5 @@ fn create(shared: &Shared, disk: &dyn Disk, number: u64, bytes: &[u8]) -> io::Re
 }
 
 fn report(step: &'static str, error: &io::Error) {
-    tracing::error!(error.code = "audit.unavailable", step, reason = %error.kind(), "the audit spool cannot be written");
+    tracing::error!(code = "audit.unavailable", state = step, reason = %error.kind(), "the audit spool cannot be written");
 }

@@ -112,10 +112,7 @@ impl Reader {
             }
         }
         if self.loaded + (at as u64) < end {
-            tracing::error!(
-                error.code = "audit.segment_damaged",
-                "acknowledged audit records cannot be read back"
-            );
+            tracing::error!(code = "audit.segment_damaged", "acknowledged audit records cannot be read back");
             if let Some(state) = self.shared.segments().get_mut(&self.segment) {
                 state.damaged = true;
             }

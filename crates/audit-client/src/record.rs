@@ -92,6 +92,8 @@ mod tests {
 
     use super::*;
 
+    type Damage = fn(&mut Record);
+
     fn sound() -> Record {
         let clock = TestClock::at(1_700_000_000_000_000);
         let record = Record {
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn every_missing_or_malformed_field_is_named() {
-        let broken: [(&str, fn(&mut Record)); 12] = [
+        let broken: [(&str, Damage); 12] = [
             ("phase", |r| r.phase = 0),
             ("phase", |r| r.phase = 77),
             ("kind", |r| r.kind = 0),

@@ -15,6 +15,7 @@ use sallyport_model::ServiceName;
 use sallyport_proto::audit::v1::{SealedBatch, SealedRecord};
 use sallyport_queue::{AUDIT_RECORDS, Message, Queue};
 use tokio::{sync::watch, time::Instant};
+use tracing::{Instrument as _, Span};
 use uuid::Uuid;
 
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
     reader::{Look, Reader},
     segment,
     spool::Shared,
+    trace::link_producers,
 };
 
 /// A batch goes out when it holds this many records …
@@ -54,6 +56,7 @@ impl std::fmt::Debug for Relay {
 struct Batch {
     message: Message,
     records: usize,
+    span: Span,
     /// Where the relay stands once it is accepted.
     after: Cursor,
 }
@@ -77,10 +80,12 @@ impl Relay {
         self.remove_relayed().await;
         loop {
             let batch = self.gather().await;
-            self.publish(queue, &batch.message, batch.records).await;
+            let span = batch.span.clone();
+            self.publish(queue, &batch.message, batch.records).instrument(span).await;
             self.cursor = batch.after;
             self.keep_cursor(false).await;
             self.shared.relayed_below.send_replace(self.cursor.relayed_below);
+            self.shared.show_level();
         }
     }
 
@@ -164,9 +169,16 @@ impl Relay {
         }
         let batch_id = batch_id(&records);
         let count = records.len();
+        let span = tracing::info_span!(
+            "audit.relay.publish",
+            otel.kind = "producer",
+            messaging.destination.name = AUDIT_RECORDS,
+            messaging.batch.message_count = count,
+        );
+        link_producers(&span, &records);
         let service = self.service.as_str().to_owned();
         let batch = SealedBatch { batch_id: batch_id.as_bytes().to_vec(), service, records, keys };
-        Batch { message: Message::new(batch_id, batch.encode_to_vec()), records: count, after }
+        Batch { message: Message::new(batch_id, batch.encode_to_vec()), records: count, span, after }
     }
 
     /// Publishes until the queue has taken responsibility.
@@ -174,9 +186,13 @@ impl Relay {
         let mut pause = FIRST_RETRY;
         loop {
             match queue.publish(AUDIT_RECORDS, message.clone()).await {
-                Ok(()) => return,
+                Ok(()) => {
+                    self.shared.metrics.published("accepted");
+                    return;
+                }
                 Err(error) => {
-                    tracing::warn!(reason = error.label(), records, "audit records wait for the queue")
+                    self.shared.metrics.published(error.label());
+                    tracing::warn!(reason = error.label(), records, "audit records wait for the queue");
                 }
             }
             tokio::time::sleep(pause).await;

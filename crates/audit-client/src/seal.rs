@@ -67,7 +67,7 @@ impl Sealer {
         let key_id = uuid::Builder::from_random_bytes(random::<16>()).into_uuid();
         let context = DataKeyContext { tenant: tenant.clone(), purpose: PURPOSE, key_id };
         let (key, wrapped) = self.ring.generate(&context).await.map_err(|error| {
-            tracing::error!(error.code = "audit.key_unavailable", reason = %error, "no data key for audit records");
+            tracing::error!(code = "audit.key_unavailable", reason = %error, "no data key for audit records");
             AuditError::KeyUnavailable
         })?;
         let wrapped =
@@ -201,6 +201,8 @@ mod tests {
 
     use super::*;
 
+    type Damage = fn(&mut SealedRecord);
+
     async fn sealed() -> (Unsealer, Sealed, Record) {
         let directory = tempfile::tempdir().unwrap();
         let kek: Arc<dyn KeyEncryptionKey> = Arc::new(
@@ -226,7 +228,9 @@ mod tests {
     async fn a_record_moved_altered_or_without_its_key_does_not_open() {
         let (unsealer, sealed, _) = sealed().await;
         let keys = [(*sealed.key).clone()];
-        let damage: [(&str, fn(&mut SealedRecord)); 5] = [
+        // Before the key is known from elsewhere.
+        assert_eq!(unsealer.open(&sealed.record, &[]).await.unwrap_err().label(), "key");
+        let damage: [(&str, Damage); 5] = [
             ("sealed", |r| r.spool_sequence += 1),
             ("sealed", |r| r.spool_id = Uuid::from_u128(8).simple().to_string()),
             ("key", |r| r.tenant = "hospital-b".to_owned()),
@@ -239,6 +243,5 @@ mod tests {
             let error = unsealer.open(&moved, &keys).await.unwrap_err();
             assert_eq!((error.label(), error.is_transient()), (label, false));
         }
-        assert_eq!(unsealer.open(&sealed.record, &[]).await.unwrap_err().label(), "key");
     }
 }

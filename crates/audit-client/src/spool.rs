@@ -9,13 +9,21 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use sallyport_keyring::random;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::{OpenError, cursor::Cursor, disk::Disk, frame, segment};
+use crate::{
+    OpenError,
+    cursor::Cursor,
+    disk::{Disk, SpoolFile},
+    frame,
+    metrics::SpoolMetrics,
+    segment,
+};
 
 /// What is known about one segment file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) broken: AtomicBool,
     /// How many `fdatasync` calls were made on segments.
     pub(crate) fdatasyncs: AtomicU64,
+    pub(crate) metrics: SpoolMetrics,
     /// Held for the life of the spool; the lock goes with the descriptor.
     _lock: File,
 }
@@ -74,6 +83,20 @@ impl Shared {
         self.progress.send_modify(|count| *count = count.wrapping_add(1));
     }
 
+    /// One more `fdatasync`, measured.
+    pub(crate) fn sync(&self, file: &mut dyn SpoolFile) -> io::Result<()> {
+        self.fdatasyncs.fetch_add(1, Ordering::AcqRel);
+        let begun = Instant::now();
+        let result = file.sync();
+        self.metrics.synced(begun.elapsed());
+        result
+    }
+
+    /// Shows depth and size in the metrics.
+    pub(crate) fn show_level(&self) {
+        self.metrics.level(self.depth(), self.disk_bytes.load(Ordering::Acquire));
+    }
+
     /// Records acknowledged and not yet accepted by the queue.
     pub(crate) fn depth(&self) -> u64 {
         self.acknowledged_below.load(Ordering::Acquire).saturating_sub(*self.relayed_below.borrow())
@@ -81,7 +104,12 @@ impl Shared {
 }
 
 /// Opens or creates the spool in `directory`.
-pub(crate) fn open(directory: &Path, max_bytes: u64, disk: &dyn Disk) -> Result<Recovered, OpenError> {
+pub(crate) fn open(
+    directory: &Path,
+    max_bytes: u64,
+    disk: &dyn Disk,
+    metrics: SpoolMetrics,
+) -> Result<Recovered, OpenError> {
     let at = |source| OpenError::Disk { directory: directory.to_owned(), source };
     fs::create_dir_all(directory).map_err(at)?;
     let lock = lock(directory)?;
@@ -106,6 +134,7 @@ pub(crate) fn open(directory: &Path, max_bytes: u64, disk: &dyn Disk) -> Result<
         queued_bytes: AtomicU64::new(0),
         broken: AtomicBool::new(false),
         fdatasyncs: AtomicU64::new(0),
+        metrics,
         _lock: lock,
     };
     Ok(Recovered { shared: Arc::new(shared), cursor, next_sequence, next_segment })
@@ -186,10 +215,7 @@ fn set_aside(path: &Path, length: usize) -> io::Result<()> {
     if length <= segment::HEADER_BYTES {
         return fs::remove_file(path);
     }
-    tracing::error!(
-        error.code = "audit.segment_damaged",
-        "a segment of the audit spool has no readable header"
-    );
+    tracing::error!(code = "audit.segment_damaged", "a segment of the audit spool has no readable header");
     fs::rename(path, path.with_extension("damaged"))
 }
 

@@ -21,6 +21,7 @@ use crate::{
     AuditError,
     frame::MAX_PAYLOAD_BYTES,
     log::{Log, Unacknowledged},
+    metrics::Labels,
     seal::Sealer,
     spool::Shared,
 };
@@ -109,7 +110,7 @@ impl Writer {
         }
         if !self.unacknowledged.is_empty() {
             tracing::error!(
-                error.code = "audit.unavailable",
+                code = "audit.unavailable",
                 records = self.unacknowledged.len(),
                 "audit records could not be written before the end"
             );
@@ -151,7 +152,7 @@ impl Writer {
                     let _caller_gone = done.send(Err(error));
                 } else {
                     tracing::error!(
-                        error.code = "audit.outcome_lost",
+                        code = "audit.outcome_lost",
                         reason = error.label(),
                         "outcome not sealed"
                     );
@@ -170,7 +171,11 @@ impl Writer {
         let sequence = self.next_sequence;
         let sealed = self.sealer.seal(&tenant, sequence, &bytes, traceparent)?;
         self.next_sequence += 1;
-        Ok(Unacknowledged { key: sealed.key, payload: sealed.record.encode_to_vec() })
+        Ok(Unacknowledged {
+            key: sealed.key,
+            labels: Labels::of(record),
+            payload: sealed.record.encode_to_vec(),
+        })
     }
 
     /// Makes everything in memory durable: on the current segment, or, once that failed, on a new one.
@@ -186,6 +191,7 @@ impl Writer {
             self.retry = None;
             self.shared.acknowledged_below.store(self.next_sequence, Ordering::Release);
             self.shared.broken.store(false, Ordering::Release);
+            self.shared.show_level();
             self.shared.announce();
             self.answer(Ok(()));
         } else {
