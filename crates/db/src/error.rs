@@ -27,11 +27,16 @@ impl Error {
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Driver(
-                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed,
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed,
             ) => true,
             // 5 SQLITE_BUSY, 6 SQLITE_LOCKED, 13 SQLITE_FULL; 53… insufficient resources, 57P0… shutdown, 08… connection.
             Self::Driver(sqlx::Error::Database(e)) => e.code().is_some_and(|code| {
-                matches!(code.as_ref(), "5" | "6" | "13") || ["53", "57P", "08", "40"].iter().any(|class| code.starts_with(class))
+                matches!(code.as_ref(), "5" | "6" | "13")
+                    || ["53", "57P", "08", "40"].iter().any(|class| code.starts_with(class))
             }),
             _ => false,
         }

@@ -14,7 +14,8 @@ pub use migrate::{Migrations, assert_twins};
 pub use pool::{Pool, Tx};
 pub use sqlx;
 
-/// Runs one statement in a transaction: `on_tx!(tx, |c| sqlx::query("… $1").bind(x).execute(c).await)`.
+/// Runs one statement in a transaction. What the body gives must be the same type for both drivers, so an `execute` is
+/// mapped: `on_tx!(tx, |c| sqlx::query("… $1").bind(x).execute(c).await.map(|done| done.rows_affected()))`.
 #[macro_export]
 macro_rules! on_tx {
     ($tx:expr, |$conn:ident| $body:expr) => {

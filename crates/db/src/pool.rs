@@ -58,15 +58,20 @@ impl Pool {
     /// # Errors
     /// [`Error::NotDurable`] when the server would confirm commits that it could lose; driver errors.
     pub async fn postgres(url: &str, schema: &str) -> Result<Self, Error> {
-        if schema.is_empty() || !schema.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') {
+        if schema.is_empty()
+            || !schema.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        {
             return Err(Error::SchemaName);
         }
         let options: PgConnectOptions = url.parse::<PgConnectOptions>()?.options([("search_path", schema)]);
         let pool = PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(WAIT);
         let pool = pool.connect_with(options).await?;
-        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}"))).execute(&pool).await?;
+        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}")))
+            .execute(&pool)
+            .await?;
         for setting in ["fsync", "synchronous_commit"] {
-            let value: String = sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(&pool).await?;
+            let value: String =
+                sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(&pool).await?;
             if value == "off" {
                 return Err(Error::NotDurable(setting));
             }

@@ -37,7 +37,8 @@ impl TestDb {
     /// # Errors
     /// When the server is not there: that is a failure, not a skip (see [`each`]).
     pub async fn postgres(migrations: Migrations) -> Result<Self, Error> {
-        let url = std::env::var("SALLYPORT_TEST_POSTGRES").unwrap_or_else(|_unset| DEFAULT_POSTGRES.to_owned());
+        let url =
+            std::env::var("SALLYPORT_TEST_POSTGRES").unwrap_or_else(|_unset| DEFAULT_POSTGRES.to_owned());
         let schema = format!("t_{}", unique());
         let pool = Pool::postgres(&url, &schema).await?;
         pool.migrate(migrations).await?;
@@ -87,17 +88,81 @@ where
         databases.push(TestDb::postgres(migrations).await);
     }
     for database in databases {
-        let database = match database {
-            Ok(database) => database,
-            Err(error) => std::panic::panic_any(format!("no test database: {error:?}")),
-        };
+        let database = database.expect("tests need their database; set SALLYPORT_TEST_POSTGRES or start it");
         test(database.pool.clone()).await;
-        if let Err(error) = database.close().await {
-            std::panic::panic_any(format!("the test database could not be removed: {error:?}"));
-        }
+        database.close().await.expect("a test removes its database");
     }
 }
 
 fn unique() -> String {
     format!("{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static MIGRATIONS: Migrations = Migrations { sqlite: &EMPTY, postgres: &EMPTY };
+    static EMPTY: sqlx::migrate::Migrator = sqlx::migrate::Migrator::DEFAULT;
+
+    async fn table(pool: &Pool) {
+        crate::on_pool!(*pool, |c| sqlx::query("CREATE TABLE t (id BIGINT PRIMARY KEY, at BIGINT NOT NULL)")
+            .execute(c)
+            .await
+            .map(|done| done.rows_affected()))
+        .unwrap();
+    }
+
+    async fn count(pool: &Pool) -> i64 {
+        crate::on_pool!(*pool, |c| sqlx::query_scalar::<_, i64>("SELECT count(*) FROM t").fetch_one(c).await)
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_dropped_transaction_leaves_nothing_and_a_committed_one_stays() {
+        each(MIGRATIONS, |pool| async move {
+            table(&pool).await;
+            for (id, commit) in [(1_i64, false), (2, true)] {
+                let mut tx = pool.begin().await.unwrap();
+                crate::on_tx!(tx, |c| sqlx::query("INSERT INTO t (id, at) VALUES ($1, $2)")
+                    .bind(id)
+                    .bind(7_i64)
+                    .execute(c)
+                    .await
+                    .map(|done| done.rows_affected()))
+                .unwrap();
+                if commit {
+                    tx.commit().await.unwrap();
+                }
+            }
+            assert_eq!(count(&pool).await, 1);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_second_row_with_the_same_key_is_a_unique_violation() {
+        each(MIGRATIONS, |pool| async move {
+            table(&pool).await;
+            let insert = || async {
+                crate::on_pool!(pool, |c| sqlx::query("INSERT INTO t (id, at) VALUES (1, 1)")
+                    .execute(c)
+                    .await
+                    .map(|done| done.rows_affected()))
+            };
+            insert().await.unwrap();
+            let error = insert().await.unwrap_err();
+            assert!(error.is_unique_violation() && !error.is_unavailable());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_closed_pool_is_unavailable() {
+        each(MIGRATIONS, |pool| async move {
+            pool.close().await;
+            assert!(pool.ping().await.unwrap_err().is_unavailable());
+        })
+        .await;
+    }
 }

@@ -1,0 +1,15 @@
+//! How services call each other: the same generated clients over a route in this process or over a channel.
+//!
+//! The caller of a method is a value given by whoever composes the services (or, on the wire, by the certificate),
+//! never metadata. A method without a row in its service's [`AllowList`] can be called by nobody.
+
+mod error;
+pub mod revocation;
+mod served;
+mod transport;
+
+pub use error::{CODE_METADATA, code_of, status, status_with_retry_after};
+pub use served::{
+    AllowList, REQUEST_ID_METADATA, SESSION_METADATA, Served, caller, request_id, with_request_id,
+};
+pub use transport::{Transport, TransportError};

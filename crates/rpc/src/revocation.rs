@@ -1,0 +1,9 @@
+//! Revocations as both sides see them: the owner tails its table into a stream, the reader keeps what was revoked.
+//!
+//! A reader that has not heard for five seconds that its owner's table was read is stale and must refuse.
+
+mod tail;
+mod watch;
+
+pub use tail::{Page, Revocations, tail};
+pub use watch::{STALE_AFTER, Watch};

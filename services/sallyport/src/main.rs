@@ -1,0 +1,2 @@
+//! The default binary.
+fn main() {}
