@@ -1,1 +1,1 @@
-//! sallyport-test-architecture.
+//! Nothing to import: the rules of the house are in `tests/rules.rs`.
