@@ -147,17 +147,17 @@ impl Egress {
             server.address = request.url.host_str().unwrap_or_default(),
             server.port = request.url.port_or_known_default(),
             http.response.status_code = tracing::field::Empty,
-            http.response.body.size = tracing::field::Empty,
-            error.type = tracing::field::Empty,
+            bytes = tracing::field::Empty,
+            error.kind = tracing::field::Empty,
         );
         let outcome = self.send_checked(pins, request).instrument(span.clone()).await;
         match &outcome {
             Ok(response) => {
                 span.record("http.response.status_code", response.status.as_u16());
-                span.record("http.response.body.size", response.wire_bytes);
+                span.record("bytes", response.wire_bytes);
             }
             Err(error) => {
-                span.record("error.type", error.as_str());
+                span.record("error.kind", error.as_str());
             }
         }
         outcome
@@ -212,6 +212,8 @@ impl Egress {
     }
 }
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// Headers that speak about one connection, or that this client writes itself.
 const REFUSED: [HeaderName; 10] = [
     header::CONNECTION,
@@ -234,6 +236,8 @@ fn prepare(request: &Request<'_>, started: Arc<AtomicBool>) -> Result<http::Requ
     }
     let mut headers = request.headers.clone();
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    sallyport_telemetry::propagate::inject(&mut headers);
+    name_request(&mut headers);
     if let Some(bearer) = request.bearer {
         if headers.contains_key(header::AUTHORIZATION) {
             return Err(EgressError::Invalid);
@@ -250,6 +254,17 @@ fn prepare(request: &Request<'_>, started: Arc<AtomicBool>) -> Result<http::Requ
         .map_err(|_uri| EgressError::Invalid)?;
     *prepared.headers_mut() = headers;
     Ok(prepared)
+}
+
+/// `X-Request-Id` as the caller gave it; otherwise the trace id, so that the call can be found in the EHR's log.
+fn name_request(headers: &mut HeaderMap) {
+    if headers.contains_key(REQUEST_ID) {
+        return;
+    }
+    let trace = sallyport_telemetry::propagate::current_trace_id();
+    if let Some(value) = trace.and_then(|id| HeaderValue::try_from(id).ok()) {
+        headers.insert(REQUEST_ID, value);
+    }
 }
 
 fn classify(error: &hyper_util::client::legacy::Error, started: &AtomicBool) -> EgressError {

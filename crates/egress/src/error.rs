@@ -40,7 +40,7 @@ impl EgressError {
         }
     }
 
-    /// A word for metrics and the span's `error.type`.
+    /// A word for metrics and the span's `error.kind`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NotPinned => "not_pinned",
