@@ -1,244 +1,250 @@
-//! A circuit breaker per endpoint: closed, open, half-open with exactly one probe.
+//! A circuit breaker: stops calling an upstream that fails, and finds out with one call at a time when it is back.
+//!
+//! Closed → open when either policy trips → half-open when the pause is over: then exactly one probe runs; its success
+//! closes, its failure opens again for twice as long, up to a cap. Every admission is a [`Permit`] of one generation,
+//! so that a slow answer from before a change of state cannot change it again.
 
 use std::time::Duration;
 
 use sallyport_model::Micros;
 
-/// What an answer says about the health of whoever gave it. A refusal (4xx) is an answer like any other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
-    /// It works.
-    Success,
-    /// It does not: no answer, 5xx, nonsense.
-    Failure,
-}
+use crate::{
+    micros::{after, until},
+    window::Window,
+};
 
-/// Why a breaker opened.
+/// When to open and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TripReason {
-    /// So many failures in a row.
-    Consecutive,
-    /// So large a share of the last answers.
-    Rate,
-    /// The single probe failed.
-    Probe,
-}
-
-/// When a breaker opens, and for how long.
-#[derive(Debug, Clone, Copy)]
-pub struct BreakerPolicy {
-    /// Failures in a row that open it.
-    pub consecutive: u32,
-    /// Share of failures among the last answers that opens it, in percent.
-    pub rate_percent: u32,
-    /// How many answers the share is taken over; fewer do not decide.
-    pub window: u32,
-    /// How long it stays open before a probe, in the first place; doubles with each failed probe.
+pub struct Policy {
+    /// Opens after so many failures in a row; 0 switches this rule off.
+    pub consecutive_failures: u32,
+    /// Opens when so many of a hundred calls in the window failed; 0 switches this rule off.
+    pub failure_percent: u32,
+    /// The failure rate says nothing below so many calls in the window.
+    pub minimum_calls: u32,
+    /// How far back calls count for the failure rate.
+    pub window: Duration,
+    /// The first pause.
     pub open_for: Duration,
-    /// The longest it stays open.
-    pub open_cap: Duration,
-    /// A probe that has not answered by then is taken for lost, and another may go.
+    /// The longest pause, after failed probes.
+    pub open_at_most: Duration,
+    /// A probe that has not reported by then is taken for lost, and another may go.
     pub probe_timeout: Duration,
 }
 
-impl Default for BreakerPolicy {
-    fn default() -> Self {
-        Self {
-            consecutive: 5,
-            rate_percent: 50,
-            window: 20,
-            open_for: Duration::from_secs(2),
-            open_cap: Duration::from_secs(30),
-            probe_timeout: Duration::from_secs(30),
+/// Why the breaker is open. Fixed words for metrics and pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TripReason {
+    /// Too many failures in a row.
+    ConsecutiveFailures,
+    /// Too large a share of failures.
+    FailureRate,
+    /// The probe failed.
+    ProbeFailed,
+    /// An operator opened it; only an operator closes it.
+    Forced,
+}
+
+impl TripReason {
+    /// A fixed word for metric labels.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::ConsecutiveFailures => "consecutive_failures",
+            Self::FailureRate => "failure_rate",
+            Self::ProbeFailed => "probe_failed",
+            Self::Forced => "forced",
         }
     }
 }
 
-/// Where a breaker stands.
+/// How a call ended, for the breaker: an answer that says "you asked wrongly" (400, 403, 404) is a success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The upstream works.
+    Success,
+    /// The upstream does not work: no connection, time-out, 5xx.
+    Failure,
+    /// The caller gave up; this says nothing about the upstream.
+    Abandoned,
+}
+
+/// Where the breaker stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Calls pass.
     Closed,
-    /// Calls are refused until then.
+    /// Calls are refused until `until` ([`Micros::MAX`] when forced).
     Open {
-        /// When one probe may go.
+        /// When a probe may go.
         until: Micros,
         /// Why.
         reason: TripReason,
     },
-    /// One probe is out since then.
+    /// One probe runs or may run.
     HalfOpen {
-        /// When it went.
-        since: Micros,
+        /// When the running probe is taken for lost; `None` when none runs.
+        probe_until: Option<Micros>,
+        /// Why it was opened.
+        reason: TripReason,
     },
 }
 
-/// Whether a call may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// Go; report the answer.
-    Call,
-    /// Go as the one probe; report the answer.
-    Probe,
-    /// Not now; after this time a probe may go.
-    Refuse(Duration),
+/// Leave to make one call. It is reported with [`Breaker::report`].
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "report how the call ended"]
+pub struct Permit {
+    generation: u64,
+    is_probe: bool,
 }
 
-/// The state machine.
-#[derive(Debug, Clone)]
+impl Permit {
+    /// Whether this call finds out if the upstream is back: worth a log line.
+    pub fn is_probe(&self) -> bool {
+        self.is_probe
+    }
+}
+
+/// The answer to "may I call?".
+#[derive(Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Call, then report.
+    Allowed(Permit),
+    /// Do not call.
+    Refused {
+        /// When asking again makes sense; [`Duration::MAX`] when an operator has to act.
+        retry_after: Duration,
+        /// Why.
+        reason: TripReason,
+    },
+}
+
+/// The breaker of one upstream.
+#[derive(Debug)]
 pub struct Breaker {
-    policy: BreakerPolicy,
+    policy: Policy,
     state: State,
-    failures_in_row: u32,
-    /// The last answers, oldest first in the high bits; a set bit is a failure.
-    history: u64,
-    seen: u32,
-    trips: u32,
+    generation: u64,
+    failures_in_a_row: u32,
+    /// Calls and failures.
+    window: Window,
+    /// Failed probes since it last closed.
+    failed_probes: u32,
 }
 
 impl Breaker {
-    /// A closed breaker. The window is at most 64 answers.
-    pub fn new(policy: BreakerPolicy) -> Self {
-        let policy = BreakerPolicy { window: policy.window.clamp(1, 64), ..policy };
-        Self { policy, state: State::Closed, failures_in_row: 0, history: 0, seen: 0, trips: 0 }
+    /// A closed breaker.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            state: State::Closed,
+            generation: 0,
+            failures_in_a_row: 0,
+            window: Window::new(policy.window),
+            failed_probes: 0,
+        }
     }
 
-    /// Where it stands.
+    /// Where it stands; an open breaker whose pause is over shows as open until somebody asks to call.
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// Asks for one call at `now`.
+    /// Asks to make a call.
     pub fn admit(&mut self, now: Micros) -> Admission {
         match self.state {
-            State::Closed => Admission::Call,
-            State::Open { until, .. } if now >= until => self.probe(now),
-            State::Open { until, .. } => Admission::Refuse(duration(until - now)),
-            State::HalfOpen { since } => {
-                let lost = since.saturating_add(micros(self.policy.probe_timeout));
-                if now >= lost { self.probe(now) } else { Admission::Refuse(duration(lost - now)) }
+            State::Closed => Admission::Allowed(self.permit(false)),
+            State::Open { until: end, reason } if reason == TripReason::Forced || now < end => {
+                let retry_after = if reason == TripReason::Forced { Duration::MAX } else { until(end, now) };
+                Admission::Refused { retry_after, reason }
+            }
+            State::HalfOpen { probe_until: Some(end), reason } if now < end => {
+                Admission::Refused { retry_after: until(end, now), reason }
+            }
+            // A probe that was lost must not be able to report any more: its successor has a new generation.
+            State::Open { reason, .. } | State::HalfOpen { reason, .. } => {
+                let probe_until = Some(after(now, self.policy.probe_timeout));
+                self.enter(State::HalfOpen { probe_until, reason });
+                Admission::Allowed(self.permit(true))
             }
         }
     }
 
-    fn probe(&mut self, now: Micros) -> Admission {
-        self.state = State::HalfOpen { since: now };
-        Admission::Probe
-    }
-
-    /// Reports the answer of an admitted call. Late answers of calls from before it opened change nothing.
-    pub fn report(&mut self, admission: Admission, class: Class, now: Micros) {
-        match (admission, self.state) {
-            (Admission::Probe, State::HalfOpen { .. }) => match class {
-                Class::Success => *self = Self::new(self.policy),
-                Class::Failure => self.trip(TripReason::Probe, now),
-            },
-            (Admission::Call, State::Closed) => self.count(class, now),
-            _ => {}
+    /// Tells how a call ended. Answers why the breaker opened, when this report opened it.
+    #[expect(clippy::needless_pass_by_value, reason = "a permit is reported once")]
+    pub fn report(&mut self, permit: Permit, outcome: Outcome, now: Micros) -> Option<TripReason> {
+        if permit.generation != self.generation {
+            return None;
+        }
+        match (self.state, outcome) {
+            (State::Closed, Outcome::Success) => {
+                self.failures_in_a_row = 0;
+                self.window.add(now, 1, 0);
+                None
+            }
+            (State::Closed, Outcome::Failure) => {
+                self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
+                self.window.add(now, 1, 1);
+                let reason = self.tripped(now)?;
+                self.open(reason, now);
+                Some(reason)
+            }
+            (State::HalfOpen { .. }, Outcome::Success) => {
+                self.close();
+                None
+            }
+            (State::HalfOpen { .. }, Outcome::Failure) => {
+                self.failed_probes = self.failed_probes.saturating_add(1);
+                self.open(TripReason::ProbeFailed, now);
+                Some(TripReason::ProbeFailed)
+            }
+            // The place is free again: the next call probes, now.
+            (State::HalfOpen { reason, .. }, Outcome::Abandoned) => {
+                self.enter(State::HalfOpen { probe_until: None, reason });
+                None
+            }
+            (State::Closed, Outcome::Abandoned) | (State::Open { .. }, _) => None,
         }
     }
 
-    fn count(&mut self, class: Class, now: Micros) {
-        let failed = class == Class::Failure;
-        self.failures_in_row = if failed { self.failures_in_row + 1 } else { 0 };
-        self.history = (self.history << 1) | u64::from(failed);
-        self.seen = (self.seen + 1).min(self.policy.window);
-        let mask = if self.policy.window == 64 { u64::MAX } else { (1 << self.policy.window) - 1 };
-        let failures = (self.history & mask).count_ones();
-        if self.failures_in_row >= self.policy.consecutive {
-            self.trip(TripReason::Consecutive, now);
-        } else if self.seen == self.policy.window
-            && failures * 100 >= self.policy.rate_percent * self.policy.window
-        {
-            self.trip(TripReason::Rate, now);
+    /// An operator stops all calls until [`Breaker::close`].
+    pub fn force_open(&mut self) {
+        self.enter(State::Open { until: Micros::MAX, reason: TripReason::Forced });
+    }
+
+    /// Closes it and forgets what it counted: for operators, and for a probe that succeeded.
+    pub fn close(&mut self) {
+        self.failures_in_a_row = 0;
+        self.failed_probes = 0;
+        self.window.clear();
+        self.enter(State::Closed);
+    }
+
+    fn open(&mut self, reason: TripReason, now: Micros) {
+        let factor = 1_u32.checked_shl(self.failed_probes).unwrap_or(u32::MAX);
+        let pause = self.policy.open_for.saturating_mul(factor).min(self.policy.open_at_most);
+        self.enter(State::Open { until: after(now, pause), reason });
+    }
+
+    fn tripped(&self, now: Micros) -> Option<TripReason> {
+        let Policy { consecutive_failures, failure_percent, minimum_calls, .. } = self.policy;
+        if consecutive_failures > 0 && self.failures_in_a_row >= consecutive_failures {
+            return Some(TripReason::ConsecutiveFailures);
         }
+        let (calls, failures) = self.window.sums(now);
+        let enough = calls >= u64::from(minimum_calls.max(1));
+        let too_many = failures.saturating_mul(100) >= calls.saturating_mul(failure_percent.into());
+        (failure_percent > 0 && enough && too_many).then_some(TripReason::FailureRate)
     }
 
-    fn trip(&mut self, reason: TripReason, now: Micros) {
-        let open = self.policy.open_for.saturating_mul(2_u32.saturating_pow(self.trips.min(16)));
-        let until = now.saturating_add(micros(open.min(self.policy.open_cap)));
-        self.trips += 1;
-        self.failures_in_row = 0;
-        self.history = 0;
-        self.seen = 0;
-        self.state = State::Open { until, reason };
+    fn enter(&mut self, state: State) {
+        self.generation = self.generation.wrapping_add(1);
+        self.state = state;
     }
-}
 
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
-}
-
-fn duration(micros: i64) -> Duration {
-    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    fn permit(&self, is_probe: bool) -> Permit {
+        Permit { generation: self.generation, is_probe }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn fail(breaker: &mut Breaker, times: u32, now: Micros) {
-        for _ in 0..times {
-            let admission = breaker.admit(now);
-            breaker.report(admission, Class::Failure, now);
-        }
-    }
-
-    #[test]
-    fn five_failures_in_a_row_open_it_and_one_probe_closes_it() {
-        let mut breaker = Breaker::new(BreakerPolicy::default());
-        fail(&mut breaker, 5, 0);
-        assert!(matches!(breaker.state(), State::Open { reason: TripReason::Consecutive, .. }));
-        assert!(matches!(breaker.admit(1), Admission::Refuse(_)));
-        assert_eq!(breaker.admit(2_000_000), Admission::Probe);
-        assert!(matches!(breaker.admit(2_000_001), Admission::Refuse(_)), "only one probe at a time");
-        breaker.report(Admission::Probe, Class::Success, 2_100_000);
-        assert_eq!(breaker.admit(2_100_001), Admission::Call);
-    }
-
-    #[test]
-    fn a_failed_probe_opens_it_for_longer() {
-        let mut breaker = Breaker::new(BreakerPolicy::default());
-        fail(&mut breaker, 5, 0);
-        assert_eq!(breaker.admit(2_000_000), Admission::Probe);
-        breaker.report(Admission::Probe, Class::Failure, 2_000_000);
-        assert!(matches!(breaker.state(), State::Open { until: 6_000_000, reason: TripReason::Probe }));
-    }
-
-    #[test]
-    fn a_large_share_of_failures_opens_it_without_a_row() {
-        let mut breaker = Breaker::new(BreakerPolicy::default());
-        for n in 0..20 {
-            let admission = breaker.admit(0);
-            breaker.report(admission, if n % 2 == 0 { Class::Failure } else { Class::Success }, 0);
-        }
-        assert!(matches!(breaker.state(), State::Open { reason: TripReason::Rate, .. }));
-    }
-
-    proptest! {
-        #[test]
-        fn never_two_probes_within_the_probe_timeout(steps in prop::collection::vec((0_i64..3_000_000, any::<bool>()), 1..200)) {
-            let policy = BreakerPolicy::default();
-            let mut breaker = Breaker::new(policy);
-            let mut now = 0;
-            let mut last_probe: Option<i64> = None;
-            for (step, success) in steps {
-                now += step;
-                let admission = breaker.admit(now);
-                if admission == Admission::Probe {
-                    if let Some(last) = last_probe {
-                        prop_assert!(now - last >= micros(policy.probe_timeout));
-                    }
-                    last_probe = Some(now);
-                    // Half of the probes never answer.
-                    if step % 2 == 0 { continue; }
-                    last_probe = None;
-                }
-                let class = if success { Class::Success } else { Class::Failure };
-                breaker.report(admission, class, now);
-            }
-        }
-    }
-}
+mod tests;

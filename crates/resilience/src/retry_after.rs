@@ -1,80 +1,101 @@
-//! How long a server asks us to wait: seconds, a date, an absolute Unix time, or words in a text.
+//! When an upstream says to come back: `Retry-After` and what EHRs send instead of it.
+//!
+//! RFC 9110 §10.2.3 has seconds or an HTTP date. In the field there are also absolute Unix times, fractions, and
+//! sentences in the body. Every answer is capped: an upstream cannot put us to sleep.
 
 use std::time::Duration;
 
+use jiff::{Timestamp, civil::DateTime, tz::Offset};
 use sallyport_model::Micros;
 
-/// Unix times in seconds are at least this (2001-09-09); smaller numbers are spans.
-const SMALLEST_UNIX_TIME: u64 = 1_000_000_000;
+use crate::micros::until;
 
-/// Reads a `Retry-After` header's value (RFC 9110 §10.2.3), or an absolute Unix time as some products send; never
-/// longer than `cap`. A time in the past is no wait.
-pub fn header(value: &str, now: Micros, cap: Duration) -> Option<Duration> {
+/// Whole numbers from here on are Unix times, not spans: as seconds this is 31 years, as a time it is 2001.
+const UNIX_TIMES_FROM: f64 = 1e9;
+
+/// Unix times from here on are in milliseconds: as seconds this is the year 5138.
+const MILLISECONDS_FROM: f64 = 1e11;
+
+/// Longer values are not read: no time needs so many characters.
+const MAX_VALUE_BYTES: usize = 64;
+
+/// How much of a sentence is read.
+const MAX_TEXT_BYTES: usize = 512;
+
+/// Date forms of RFC 9110 §5.6.7, all in GMT; the first is the one to send.
+const DATE_FORMS: [&str; 3] =
+    ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+
+/// Reads a header's value: seconds (with a fraction), a Unix time in seconds or milliseconds, or an HTTP date. A time
+/// that is past means "now". `None` when it is none of these; never more than `cap`.
+pub fn parse(value: &str, now: Micros, cap: Duration) -> Option<Duration> {
     let value = value.trim();
-    if let Ok(number) = value.parse::<u64>() {
-        let wait = if number >= SMALLEST_UNIX_TIME {
-            until(i64::try_from(number).ok()?, now)
-        } else {
-            Duration::from_secs(number)
-        };
-        return Some(wait.min(cap));
+    if value.is_empty() || value.len() > MAX_VALUE_BYTES {
+        return None;
     }
-    let date = jiff::fmt::rfc2822::parse(value).ok()?;
-    Some(until(date.timestamp().as_second(), now).min(cap))
+    let wait = match number(value) {
+        Some(number) => span_or_time(number, now),
+        None => until(date(value)?, now),
+    };
+    Some(wait.min(cap))
 }
 
-/// Finds a wait in an error text such as "Try in another 844 seconds".
-pub fn text(diagnostics: &str, cap: Duration) -> Option<Duration> {
-    let words: Vec<&str> =
-        diagnostics.split(|c: char| !c.is_ascii_alphanumeric()).filter(|w| !w.is_empty()).collect();
-    words.windows(2).find_map(|pair| {
-        let [number, unit] = pair else { return None };
-        let number: u64 = number.parse().ok()?;
-        let factor = match unit.to_ascii_lowercase().as_str() {
-            "second" | "seconds" | "sec" | "secs" | "s" => 1,
-            "minute" | "minutes" | "min" | "mins" => 60,
-            "hour" | "hours" => 3_600,
-            _ => return None,
-        };
-        Some(Duration::from_secs(number.saturating_mul(factor)).min(cap))
-    })
+/// Reads a sentence such as `Try in another 844 seconds`: the first number that is followed by a unit of time. `None`
+/// when there is none; never more than `cap`.
+pub fn parse_text(text: &str, cap: Duration) -> Option<Duration> {
+    let end = (0..=text.len().min(MAX_TEXT_BYTES)).rev().find(|end| text.is_char_boundary(*end))?;
+    let text = text.get(..end)?.to_ascii_lowercase();
+    let mut rest = text.as_str();
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        rest = rest.get(start..)?;
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let (digits, after) = rest.split_at_checked(end)?;
+        let unit = after.trim_start().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+        if let (Some(number), Some(seconds)) = (number(digits.trim_end_matches('.')), unit_seconds(unit)) {
+            return Some(seconds_to_duration(number * seconds).min(cap));
+        }
+        rest = after;
+    }
+    None
 }
 
-fn until(unix_seconds: i64, now: Micros) -> Duration {
-    let micros = unix_seconds.saturating_mul(1_000_000).saturating_sub(now);
-    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+fn number(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && text.starts_with(|c: char| c.is_ascii_digit());
+    if plain { text.parse().ok() } else { None }
+}
+
+fn unit_seconds(unit: &str) -> Option<f64> {
+    match unit {
+        "ms" | "millisecond" | "milliseconds" => Some(0.001),
+        "s" | "sec" | "secs" | "second" | "seconds" => Some(1.0),
+        "m" | "min" | "mins" | "minute" | "minutes" => Some(60.0),
+        "h" | "hour" | "hours" => Some(3600.0),
+        _ => None,
+    }
+}
+
+fn span_or_time(number: f64, now: Micros) -> Duration {
+    if number < UNIX_TIMES_FROM {
+        return seconds_to_duration(number);
+    }
+    let seconds = if number < MILLISECONDS_FROM { number } else { number / 1_000.0 };
+    let then = seconds_to_duration(seconds);
+    until(Micros::try_from(then.as_micros()).unwrap_or(Micros::MAX), now)
+}
+
+/// Rounded up to a microsecond, so that nobody comes back too early.
+fn seconds_to_duration(seconds: f64) -> Duration {
+    let micros = (seconds * 1e6).ceil();
+    // `as` saturates, and a negative number cannot be parsed here.
+    Duration::from_micros(micros as u64)
+}
+
+fn date(value: &str) -> Option<Micros> {
+    let civil = DATE_FORMS.iter().find_map(|form| DateTime::strptime(form, value).ok())?;
+    let timestamp: Timestamp = Offset::UTC.to_timestamp(civil).ok()?;
+    Some(timestamp.as_microsecond())
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const CAP: Duration = Duration::from_secs(3_600);
-
-    #[test]
-    fn every_form_is_understood() {
-        assert_eq!(header("120", 0, CAP), Some(Duration::from_secs(120)));
-        let before = 946_684_799_000_000 - 60_000_000;
-        assert_eq!(header("Fri, 31 Dec 1999 23:59:59 GMT", before, CAP), Some(Duration::from_secs(60)));
-        assert_eq!(header("1700000030", 1_700_000_000_000_000, CAP), Some(Duration::from_secs(30)));
-        let athena = "User Rate Limit Exceeded, Try in another 844 seconds";
-        assert_eq!(text(athena, CAP), Some(Duration::from_secs(844)));
-        assert_eq!(header("soon", 0, CAP), None);
-    }
-
-    #[test]
-    fn five_hours_are_capped_and_the_past_is_no_wait() {
-        assert_eq!(header("18000", 0, CAP), Some(CAP));
-        assert_eq!(header("Fri, 31 Dec 1999 23:59:59 GMT", 1_700_000_000_000_000, CAP), Some(Duration::ZERO));
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_panics_and_no_wait_exceeds_the_cap(value in ".{0,60}", now in any::<i64>()) {
-            if let Some(wait) = header(&value, now, CAP) { prop_assert!(wait <= CAP); }
-            if let Some(wait) = text(&value, CAP) { prop_assert!(wait <= CAP); }
-        }
-    }
-}
+mod tests;
