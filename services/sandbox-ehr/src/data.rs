@@ -116,17 +116,15 @@ impl Records {
     }
 
     /// Every record of a type, in the order first stored.
-    pub fn all(&self, kind: &str) -> impl Iterator<Item = &Record> {
+    pub fn all<'r>(&'r self, kind: &str) -> impl Iterator<Item = &'r Record> + use<'r> {
         self.tables.get(kind).into_iter().flat_map(|table| &table.records)
     }
 
     /// The records of a type that belong to a patient.
-    pub fn of_patient<'r>(&'r self, kind: &str, patient: &str) -> impl Iterator<Item = &'r Record> {
+    pub fn of_patient<'r>(&'r self, kind: &str, patient: &str) -> impl Iterator<Item = &'r Record> + use<'r> {
         let table = self.tables.get(kind);
-        table.into_iter().flat_map(move |table| {
-            let positions = table.by_patient.get(patient).map(Vec::as_slice).unwrap_or_default();
-            positions.iter().filter_map(|position| table.records.get(*position))
-        })
+        let positions = table.and_then(|table| table.by_patient.get(patient)).into_iter().flatten();
+        positions.filter_map(move |position| table?.records.get(*position))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Documents: notes with the text inside, and letters whose bytes lie in a Binary.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     chart::Chart,
@@ -164,6 +164,8 @@ fn discharge_summary(chart: &Chart<'_>, visit: &Visit) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::data::Records;
 

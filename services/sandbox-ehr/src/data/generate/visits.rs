@@ -156,8 +156,10 @@ fn who(chart: &Chart<'_>, kind: Kind, index: usize) -> &'static Clinician {
         Kind::Emergency => &NOVAK,
         _ if chart.age_on(chart.today()) < 18.0 => &LINDQVIST,
         Kind::Inpatient => &OKAFOR,
-        Kind::FollowUp if heart.iter().any(|disease| chart.has(*disease)) && index % 2 == 0 => &OKAFOR,
-        Kind::FollowUp if chart.has(Disease::Diabetes) && index % 3 == 0 => &HADDAD,
+        Kind::FollowUp if heart.iter().any(|disease| chart.has(*disease)) && index.is_multiple_of(2) => {
+            &OKAFOR
+        }
+        Kind::FollowUp if chart.has(Disease::Diabetes) && index.is_multiple_of(3) => &HADDAD,
         Kind::Acute => &NOVAK,
         _ => &REYES,
     }
