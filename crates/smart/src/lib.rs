@@ -4,6 +4,7 @@ pub mod assertion;
 pub mod authorize;
 pub mod context;
 pub mod discovery;
+pub mod form;
 pub mod identity;
 pub mod pkce;
 pub mod token;

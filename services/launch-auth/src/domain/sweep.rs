@@ -1,0 +1,55 @@
+//! In the background: sessions whose time is over are ended, grants that the vault has not confirmed are tried again,
+//! old rows go. Any number of replicas may do it; each session is ended once.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use super::{App, end};
+use crate::{error::unavailable, store::EndReason};
+
+const DAY_MICROS: i64 = 24 * 3_600 * 1_000_000;
+
+/// One round.
+pub(crate) async fn sweep(app: &App) {
+    let now = app.clock.now();
+    match app.store.expired(now, app.config.idle_micros()).await {
+        Ok(sessions) => {
+            for session in &sessions {
+                end::end(app, session, EndReason::Expired, None).await;
+            }
+        }
+        Err(error) => {
+            unavailable(&error);
+        }
+    }
+    match app.store.ended_with_live_grant().await {
+        Ok(sessions) => {
+            for session in &sessions {
+                end::revoke_grant(app, session, "the session ended").await;
+            }
+        }
+        Err(error) => {
+            unavailable(&error);
+        }
+    }
+    let before = now.saturating_sub(i64::from(app.config.retention_days) * DAY_MICROS);
+    if let Err(error) = app.store.prune(before).await {
+        unavailable(&error);
+    }
+}
+
+/// Rounds until the process ends.
+pub(crate) async fn run(app: Arc<App>, mut shutdown: watch::Receiver<bool>) {
+    let interval = Duration::from_millis(app.config.sweep_interval_ms);
+    while !*shutdown.borrow() {
+        sweep(&app).await;
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            _changed_or_closed = shutdown.changed() => {}
+        }
+        if shutdown.has_changed().is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The browser's side: `/launch`, `/callback`, `/session` and our public keys. Thin: read the request, call one use
+//! case, answer with a redirect, a page or JSON.
+
+mod answer;
+mod callback;
+mod guard;
+mod keys;
+mod launch;
+mod session;
+mod source;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    routing::{get, post},
+};
+
+use crate::domain::App;
+
+/// Largest form that is read: an `iss` and a launch token, or a code.
+const FORM_MAX_BYTES: usize = 64 * 1024;
+
+/// The routes. The composer adds the request's span and id.
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    let keys = Arc::new(keys::Keys::default());
+    Router::new()
+        .route("/launch", get(launch::bare).post(launch::bare_post))
+        .route("/launch/{registration}", get(launch::registered).post(launch::registered_post))
+        .route("/callback/{registration}", get(callback::query).post(callback::form))
+        .route("/session/{launch}", get(session::show).post(session::act))
+        .route("/session/{launch}/logout", post(session::logout))
+        .route("/session/{launch}/keep-alive", post(session::keep_alive))
+        .route("/.well-known/jwks.json", get(move |state| keys::show(state, keys)))
+        .layer(DefaultBodyLimit::max(FORM_MAX_BYTES))
+        .with_state(Arc::clone(app))
+}

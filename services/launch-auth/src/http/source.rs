@@ -1,0 +1,99 @@
+//! What is read from a request whichever route it came by. Headers from outside are believed only where that is said.
+
+use std::{
+    convert::Infallible,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, HeaderName, header, request::Parts},
+};
+use sallyport_model::RequestId;
+use sallyport_telemetry::http::{Incoming, REQUEST_ID_HEADER};
+
+use crate::domain::{App, Cookies, Visit};
+
+/// A request as the handlers see it.
+pub(super) struct Source {
+    pub(super) visit: Visit,
+    /// Where it came from, for the rate limit.
+    pub(super) ip: Option<IpAddr>,
+    /// The answer should be JSON.
+    pub(super) wants_json: bool,
+}
+
+impl FromRequestParts<Arc<App>> for Source {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        let headers = &parts.headers;
+        let given = parts.extensions.get::<Incoming>().map(|incoming| incoming.0);
+        let from_header = || RequestId::parse(text(headers, &REQUEST_ID_HEADER)?).ok();
+        let request_id = given.or_else(from_header).unwrap_or_else(|| RequestId::new(app.clock.as_ref()));
+        let dest = text(headers, &HeaderName::from_static("sec-fetch-dest")).unwrap_or_default();
+        // A browser may split the Cookie header over HTTP/2.
+        let cookies: Vec<&str> =
+            headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok()).collect();
+        let accept = text(headers, &header::ACCEPT).unwrap_or_default();
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        Ok(Self {
+            visit: Visit {
+                request_id,
+                is_framed: matches!(dest, "iframe" | "frame"),
+                cookies: Cookies(cookies.join("; ")),
+            },
+            ip: peer.map(|peer| source(peer, headers, &app.config.trusted_proxies)),
+            wants_json: accept.contains("application/json") && !accept.contains("text/html"),
+        })
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The peer, or, behind a trusted proxy, the last address that no trusted proxy added (CVE-2021-32783 and its kin:
+/// everything further left is what a client wrote).
+fn source(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+    if !trusted.contains(&peer) {
+        return peer;
+    }
+    let forwarded: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    let addresses = forwarded.iter().rev().map_while(|text| text.trim().parse::<IpAddr>().ok());
+    addresses.into_iter().find(|ip| !trusted.contains(ip)).unwrap_or(peer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(forwarded: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", forwarded.parse().unwrap());
+        headers
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn forwarded_addresses_are_ignored_unless_the_peer_is_trusted() {
+        assert_eq!(source(ip("192.0.2.9"), &with("203.0.113.5"), &[]), ip("192.0.2.9"));
+    }
+
+    #[test]
+    fn behind_a_trusted_proxy_the_last_foreign_address_counts() {
+        let trusted = [ip("10.0.0.1"), ip("10.0.0.2")];
+        let chain = with("198.51.100.7, 203.0.113.5, 10.0.0.2");
+        assert_eq!(source(ip("10.0.0.1"), &chain, &trusted), ip("203.0.113.5"));
+        assert_eq!(source(ip("10.0.0.1"), &with("nonsense"), &trusted), ip("10.0.0.1"));
+    }
+}

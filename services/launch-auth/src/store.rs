@@ -1,0 +1,74 @@
+//! The rows of launches, sessions and revocations, one SQL text for both databases. Rows stay private to this module
+//! and become states that cannot be wrong.
+
+mod launches;
+mod revocations;
+mod sessions;
+
+use sallyport_db::{Error, Migrations, Pool};
+use uuid::Uuid;
+
+pub(crate) use launches::{Found, NewLaunch, Transaction};
+pub(crate) use sessions::{Context, Display, EndReason, NewSession, Open, Session};
+
+/// Both folders of migrations.
+pub const MIGRATIONS: Migrations = Migrations {
+    sqlite: &sqlx::migrate!("migrations/sqlite"),
+    postgres: &sqlx::migrate!("migrations/postgres"),
+};
+
+/// This service's database.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    pool: Pool,
+}
+
+impl Store {
+    /// Over a migrated pool.
+    pub(crate) fn new(pool: Pool) -> Self {
+        Self { pool }
+    }
+
+    /// Removes what nobody needs any more: old launches, sessions ended long ago, revocations older than any reader.
+    pub(crate) async fn prune(&self, before: i64) -> Result<(), Error> {
+        let mut tx = self.pool.begin().await?;
+        sallyport_db::on_tx!(tx, |c| sqlx::query("DELETE FROM launches WHERE created_at < $1")
+            .bind(before)
+            .execute(c)
+            .await
+            .map(|_done| ()))?;
+        sallyport_db::on_tx!(tx, |c| sqlx::query(
+            "DELETE FROM sessions WHERE ended_at IS NOT NULL AND ended_at < $1 AND grant_revoked"
+        )
+        .bind(before)
+        .execute(c)
+        .await
+        .map(|_done| ()))?;
+        sallyport_db::on_tx!(tx, |c| sqlx::query("DELETE FROM revocations WHERE created_at < $1")
+            .bind(before)
+            .execute(c)
+            .await
+            .map(|_done| ()))?;
+        tx.commit().await
+    }
+}
+
+/// Absent texts are empty in rows: there is one way to say "none".
+fn none_if_empty(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// A digest as it stands in a row.
+fn digest_of(bytes: &[u8]) -> Option<[u8; 32]> {
+    bytes.try_into().ok()
+}
+
+/// A row that this service did not write.
+fn malformed(column: &'static str) -> Error {
+    Error::Driver(sqlx::Error::ColumnNotFound(column.to_owned()))
+}
+
+/// Launch ids in rows.
+fn launch(uuid: Uuid) -> sallyport_model::LaunchId {
+    sallyport_model::LaunchId::from_uuid(uuid)
+}
