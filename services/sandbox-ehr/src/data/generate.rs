@@ -30,10 +30,10 @@ use jiff::civil::{Date, date};
 use self::chart::Chart;
 use super::Records;
 
-/// The day on which the charts stand.
-pub const CHART_DATE: Date = date(2026, 11, 1);
+/// The day on which the charts stand, a Monday.
+pub const CHART_DATE: Date = date(2026, 11, 2);
 /// The instant on which the charts stand, as FHIR writes it.
-pub const CHART_INSTANT: &str = "2026-11-01T12:00:00Z";
+pub const CHART_INSTANT: &str = "2026-11-02T18:00:00Z";
 
 impl Records {
     /// Generates `patients` charts (`pat-0001` …) and the hospital around them.

@@ -19,9 +19,11 @@ struct Allergen {
     severity: &'static str,
 }
 
+/// RxNorm code of the allergen that rules amoxicillin out.
+pub(super) const PENICILLIN_CODE: &str = "7980";
 const PENICILLIN: Allergen = Allergen {
     system: RXNORM,
-    code: ("7980", "penicillin G"),
+    code: (PENICILLIN_CODE, "penicillin G"),
     category: "medication",
     kind: "allergy",
     criticality: "high",
@@ -90,6 +92,7 @@ pub(super) fn record(chart: &mut Chart<'_>) {
         none_known(chart);
     }
     for allergen in chosen {
+        chart.allergic_to.push(allergen.code.0);
         store(chart, allergen);
     }
     if chart.person.number == 10 {
@@ -98,7 +101,9 @@ pub(super) fn record(chart: &mut Chart<'_>) {
 }
 
 fn noted(chart: &mut Chart<'_>) -> Moment {
-    let visit = chart.visits.first().map(|visit| visit.at.plus(6));
+    // Nobody knows an infant's allergies.
+    let asked = chart.visits.iter().find(|visit| chart.age_on(visit.at.date) > 1.4);
+    let visit = asked.map(|visit| visit.at.plus(6));
     visit.unwrap_or_else(|| Moment::at(days_after(chart.today(), -30), 9, 30))
 }
 

@@ -96,7 +96,7 @@ const fn role(name: (&'static str, &'static str), sex: Sex, years: i64, origin: 
         given: name.0,
         family: name.1,
         sex,
-        months: years * 12 + 5,
+        months: years * 12,
         origin,
         tobacco: Tobacco::Never,
         edge: Edge::Nothing,
@@ -206,7 +206,9 @@ pub(super) fn cast(number: usize, rng: &mut ChaCha8Rng) -> Person {
             &stranger
         }
     };
-    let days = role.months * 30 + role.months * 7 / 16 + rng.random_range(0..25);
+    // Anywhere between this birthday and the next, but an infant stays an infant.
+    let since_birthday = if role.months < 12 { 20 } else { 350 };
+    let days = role.months * 30 + role.months * 7 / 16 + 4 + rng.random_range(0..since_birthday);
     let Origin(race, hispanic, language) = role.origin;
     let gender = match (role.given, role.sex) {
         // One patient whose administrative gender and recorded birth sex differ.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{
     CHART_DATE,
     cast::{Person, cast},
-    code::{US_CORE, reference},
+    code::{Code, US_CORE, reference},
     disease::Disease,
     moment::{Moment, days_after, years_between},
     visits::Visit,
@@ -25,6 +25,14 @@ pub(super) struct Illness {
     pub(super) condition: Option<String>,
 }
 
+/// What an acute visit found.
+#[derive(Debug, Clone)]
+pub(super) struct Diagnosis {
+    pub(super) visit: String,
+    pub(super) snomed: Code,
+    pub(super) condition: String,
+}
+
 /// One patient's chart while it is generated.
 pub(super) struct Chart<'r> {
     records: &'r mut Records,
@@ -33,6 +41,9 @@ pub(super) struct Chart<'r> {
     pub(super) person: Person,
     pub(super) illnesses: Vec<Illness>,
     pub(super) visits: Vec<Visit>,
+    pub(super) diagnoses: Vec<Diagnosis>,
+    /// Codes of the substances on the allergy list.
+    pub(super) allergic_to: Vec<&'static str>,
 }
 
 impl<'r> Chart<'r> {
@@ -47,7 +58,16 @@ impl<'r> Chart<'r> {
             let onset = days_after(CHART_DATE, -days).max(days_after(person.birth, 60));
             illnesses.push(Illness { disease: *disease, onset, condition: None });
         }
-        Self { records, rng, serials: BTreeMap::new(), person, illnesses, visits: Vec::new() }
+        Self {
+            records,
+            rng,
+            serials: BTreeMap::new(),
+            person,
+            illnesses,
+            visits: Vec::new(),
+            diagnoses: Vec::new(),
+            allergic_to: Vec::new(),
+        }
     }
 
     /// The last day of this chart: today, or the day the patient died.

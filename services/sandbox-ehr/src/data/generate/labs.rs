@@ -27,6 +27,10 @@ struct Panel {
 pub(super) fn draw(chart: &mut Chart<'_>) {
     let norms = physiology::Norms::of(chart);
     for visit in chart.visits.clone() {
+        // Of the visit under way nothing has come back from the laboratory yet.
+        if visit.is_open {
+            continue;
+        }
         if chart.age_on(visit.at.date) < 18.0 {
             if visit.kind == Kind::Wellness && chart.age_on(visit.at.date) > 0.9 && chart.chance(0.3) {
                 report(chart, &norms, &visit, &Panel { code: CBC, tests: COUNT.to_vec() });
@@ -108,7 +112,7 @@ fn report(chart: &mut Chart<'_>, norms: &physiology::Norms, visit: &Visit, panel
     let body = json!({
         "resourceType": "DiagnosticReport",
         "id": chart.next_id("rep"),
-        "status": if visit.is_open { "preliminary" } else { "final" },
+        "status": "final",
         "category": [hl7("v2-0074", ("LAB", "Laboratory"))],
         "code": concept(LOINC, panel.code),
         "subject": chart.subject(),
@@ -129,7 +133,11 @@ fn result(
     test: &'static Analyte,
 ) -> Option<String> {
     let value = norms.value(chart, test, visit)?;
-    let (low, high) = if chart.person.sex == Sex::Female { test.female } else { test.male };
+    let (low, high) = match chart.person.sex {
+        _ if chart.age_on(visit.at.date) < 12.0 => test.child.unwrap_or(test.female),
+        Sex::Female => test.female,
+        Sex::Male => test.male,
+    };
     let mut body = base(chart, visit, test.code);
     let id = body.get("id")?.as_str()?.to_owned();
     let members = body.as_object_mut()?;

@@ -4,9 +4,10 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::{
+    allergies::PENICILLIN_CODE,
     chart::Chart,
     clinic::{Clinician, REYES},
-    code::{RXNORM, SNOMED, UCUM, concept, hl7, named, reference},
+    code::{Code, RXNORM, SNOMED, UCUM, concept, hl7, named, reference},
     disease::Disease,
     drug::{self, Drug},
     moment::{Moment, days_after},
@@ -20,9 +21,23 @@ struct Order {
     status: &'static str,
     at: Moment,
     clinician: &'static Clinician,
-    reason: Option<Disease>,
+    reason: Option<Reason>,
     encounter: Option<String>,
     stop: Option<&'static str>,
+}
+
+/// Why a drug is given.
+struct Reason {
+    code: Code,
+    condition: Option<String>,
+    is_part2: bool,
+}
+
+impl Reason {
+    fn disease(chart: &Chart<'_>, disease: Disease) -> Self {
+        let condition = chart.condition_of(disease).map(str::to_owned);
+        Self { code: disease.snomed(), condition, is_part2: disease.is_part2() }
+    }
 }
 
 /// Stores the patient's orders.
@@ -65,6 +80,7 @@ fn chronic(chart: &mut Chart<'_>, drug: &'static Drug, reason: Disease, started:
         None => (Moment::at(started, 11, 5), &REYES, None),
     };
     let status = if chart.person.death.is_some() { "completed" } else { "active" };
+    let reason = Reason::disease(chart, reason);
     store(chart, &Order { drug, status, at, clinician, reason: Some(reason), encounter, stop: None });
 }
 
@@ -83,37 +99,63 @@ fn replaced(chart: &mut Chart<'_>) {
         let (status, stop) = if keeps { ("active", None) } else { ("stopped", Some(why)) };
         store(
             chart,
-            &Order { drug, status, at, clinician: &REYES, reason: Some(disease), encounter: None, stop },
+            &Order {
+                drug,
+                status,
+                at,
+                clinician: &REYES,
+                reason: Some(Reason::disease(chart, disease)),
+                encounter: None,
+                stop,
+            },
         );
     }
 }
 
-/// Short courses from acute visits of adults.
+/// Short courses for what acute visits of adults found.
 fn courses(chart: &mut Chart<'_>) {
-    for visit in chart.visits.clone() {
-        if visit.kind != Kind::Acute || chart.age_on(visit.at.date) < 18.0 || !chart.chance(0.6) {
+    for diagnosis in chart.diagnoses.clone() {
+        let Some(visit) = chart.visits.iter().find(|visit| visit.id == diagnosis.visit).cloned() else {
+            continue;
+        };
+        if chart.age_on(visit.at.date) < 18.0 {
             continue;
         }
-        let penicillin_allergy = matches!(chart.person.number, 1 | 5);
-        // Ibuprofen is kept from kidneys, hearts and anticoagulated patients that it would harm.
-        let fragile = [Disease::Kidney, Disease::HeartFailure, Disease::Fibrillation, Disease::Coronary]
-            .iter()
-            .any(|disease| chart.has(*disease));
-        let drug = match (penicillin_allergy, fragile) {
-            (false, _) if chart.chance(0.5) => &drug::AMOXICILLIN,
-            (_, false) => &drug::IBUPROFEN,
-            _ => &drug::ACETAMINOPHEN,
-        };
+        let Some(drug) = course(chart, diagnosis.snomed.0) else { continue };
         let order = Order {
             drug,
             status: if visit.is_open { "active" } else { "completed" },
             at: visit.at.plus(18),
             clinician: visit.clinician,
-            reason: None,
-            encounter: Some(visit.id.clone()),
+            reason: Some(Reason {
+                code: diagnosis.snomed,
+                condition: Some(diagnosis.condition),
+                is_part2: false,
+            }),
+            encounter: Some(visit.id),
             stop: None,
         };
         store(chart, &order);
+    }
+}
+
+/// What is given for an acute illness, by its SNOMED code; allergies, kidneys and hearts are minded.
+fn course(chart: &mut Chart<'_>, snomed: &str) -> Option<&'static Drug> {
+    let fragile = [Disease::Kidney, Disease::HeartFailure, Disease::Fibrillation, Disease::Coronary]
+        .iter()
+        .any(|disease| chart.has(*disease));
+    let painkiller = if fragile { &drug::ACETAMINOPHEN } else { &drug::IBUPROFEN };
+    match snomed {
+        // Acute cystitis.
+        "68226007" => (!chart.has(Disease::Kidney)).then_some(&drug::NITROFURANTOIN),
+        // Bacterial sinusitis and otitis.
+        "75498004" | "65363002" => {
+            (!chart.allergic_to.contains(&PENICILLIN_CODE)).then_some(&drug::AMOXICILLIN)
+        }
+        // Sprained ankle and low back pain.
+        "44465007" | "279039007" => Some(painkiller),
+        // What is viral passes by itself.
+        _ => chart.chance(0.4).then_some(&drug::ACETAMINOPHEN),
     }
 }
 
@@ -122,7 +164,7 @@ fn oddities(chart: &mut Chart<'_>) {
     let at = Moment::at(days_after(chart.today(), -45), 14, 10);
     let (drug, status, stop) = match chart.person.number {
         5 => (&drug::WARFARIN, "entered-in-error", None),
-        10 => (&drug::AMLODIPINE, "on-hold", Some("Held: low blood pressure")),
+        10 => (&drug::METOPROLOL, "on-hold", Some("Held: bronchospasm")),
         16 => (&drug::METFORMIN, "draft", None),
         _ => return,
     };
@@ -153,9 +195,9 @@ fn store(chart: &mut Chart<'_>, order: &Order) {
     } else {
         members.insert("medicationCodeableConcept".to_owned(), concept(RXNORM, drug.rxnorm));
     }
-    if let Some(reason) = order.reason {
-        members.insert("reasonCode".to_owned(), json!([concept(SNOMED, reason.snomed())]));
-        if let Some(condition) = chart.condition_of(reason) {
+    if let Some(reason) = &order.reason {
+        members.insert("reasonCode".to_owned(), json!([concept(SNOMED, reason.code)]));
+        if let Some(condition) = &reason.condition {
             members.insert("reasonReference".to_owned(), json!([reference("Condition", condition)]));
         }
     }
@@ -172,7 +214,8 @@ fn store(chart: &mut Chart<'_>, order: &Order) {
                     "expectedSupplyDuration": { "value": 90, "unit": "day", "system": UCUM, "code": "d" } }),
         );
     }
-    let labels = if order.reason.is_some_and(Disease::is_part2) { part2() } else { Vec::new() };
+    let labels =
+        if order.reason.as_ref().is_some_and(|reason| reason.is_part2) { part2() } else { Vec::new() };
     // A stopped order was first an active one: both versions can be read.
     if order.status == "stopped" {
         let mut before = body.clone();

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::{
+    CHART_DATE,
     cast::{Sex, Tobacco},
     chart::Chart,
     clinic::{LINDQVIST, OKAFOR, REYES},
@@ -48,9 +49,11 @@ fn immunize(chart: &mut Chart<'_>) {
     }
     for back in 0..3 {
         // The season starts in October; one in five declines.
-        let day = days_after(today, -(back * 365 + chart.whole(3, 28)));
+        let day = days_after(CHART_DATE, -(back * 365 + chart.whole(3, 28)));
         let status = if chart.chance(0.2) { "not-done" } else { "completed" };
-        immunization(chart, INFLUENZA, day, status);
+        if day < today {
+            immunization(chart, INFLUENZA, day, status);
+        }
     }
     let booster = days_after(today, -chart.whole(300, 2900));
     immunization(chart, ("115", "Tdap"), booster, "completed");

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     cast::{Edge, Sex},
-    chart::Chart,
+    chart::{Chart, Diagnosis},
     clinic::REYES,
     code::{ACT_CODE, CONFIDENTIALITY, Code, ICD10, SNOMED, coding, hl7, named, reference},
     moment::{Moment, days_after},
@@ -146,7 +146,8 @@ fn acute(chart: &mut Chart<'_>, visit: &Visit) {
     } else {
         Standing { clinical: Some("resolved"), verification: "confirmed", abated: Some(healed) }
     };
-    store(chart, codes, visit.at.date, &standing, Some(visit), &[]);
+    let condition = store(chart, codes, visit.at.date, &standing, Some(visit), &[]);
+    chart.diagnoses.push(Diagnosis { visit: visit.id.clone(), snomed: codes.0, condition });
 }
 
 /// Entries a reader must not take for facts: made in error, ruled out, or only suspected.

@@ -134,6 +134,19 @@ fn a_diabetic_has_the_tests_and_the_drug_and_a_healthy_person_has_not() {
 }
 
 #[test]
+fn nobody_is_given_what_the_allergy_list_forbids() {
+    let records = Records::generate(SEED, 60);
+    for person in records.patients() {
+        let allergies = of(&records, "AllergyIntolerance", &person.id);
+        if with_code(&allergies, "7980").is_empty() {
+            continue;
+        }
+        let drugs = of(&records, "MedicationRequest", &person.id);
+        assert!(drugs.iter().all(|drug| !drug.to_string().contains("amoxicillin")), "{}", person.id);
+    }
+}
+
+#[test]
 fn body_mass_index_and_blood_pressure_agree_with_themselves() {
     let records = Records::generate(SEED, 20);
     let all = bodies(&records, "Observation");

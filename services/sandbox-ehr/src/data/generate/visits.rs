@@ -80,7 +80,7 @@ pub(super) fn attend(chart: &mut Chart<'_>) {
     let mut days = routine(chart);
     if chart.age_on(chart.today()) >= 2.0 {
         let back = chart.whole(60, 700);
-        days.push((days_after(chart.today(), -back), Kind::Acute));
+        days.push((workday(days_after(chart.today(), -back)), Kind::Acute));
     }
     if chart.chance(0.35) && chart.age_on(chart.today()) >= 2.0 {
         let back = chart.whole(100, 900);
@@ -100,7 +100,7 @@ pub(super) fn attend(chart: &mut Chart<'_>) {
         let is_open = index == newest && matches!(chart.person.number, 1 | 4 | 10) && kind != Kind::Inpatient;
         let id = chart.next_id("enc");
         let at = if is_open {
-            Moment::at(days_after(chart.today(), -1), 16, 30)
+            Moment::at(chart.today(), 12, 30)
         } else {
             Moment::at(day, chart.whole(8, 15), chart.whole(0, 11) * 5)
         };
@@ -130,7 +130,9 @@ fn routine(chart: &mut Chart<'_>) -> Vec<(Date, Kind)> {
     };
     (0..count)
         .map(|back| {
-            let day = workday(days_after(today, -(back * every + chart.whole(2, 20))));
+            // The dying came no more to the clinic.
+            let last = if chart.person.edge == Edge::Deceased { 70 } else { 0 };
+            let day = workday(days_after(today, -(last + back * every + chart.whole(2, 20))));
             let kind = match back {
                 _ if (back * every) % 365 < every => Kind::Wellness,
                 _ if back % 4 == 1 && chart.illnesses.len() > 1 => Kind::Telehealth,

@@ -120,7 +120,7 @@ fn date_bounds_cut_a_window_out() {
     assert!(!window.is_empty() && window.len() < all.len());
     assert_eq!(window.len(), wanted.count());
     assert_eq!(
-        ids(&context, "Encounter", "patient=pat-0001&date=gt2026-10-30").len(),
+        ids(&context, "Encounter", "patient=pat-0001&date=ge2026-11-02").len(),
         1,
         "the one under way"
     );
@@ -149,8 +149,8 @@ fn class_type_status_and_last_updated_are_searched() {
     assert!(!ward.is_empty() && ward.iter().all(|body| body["class"]["code"] == "IMP"));
     assert!(!ids(&context, "Encounter", "type=http://snomed.info/sct|410620009").is_empty());
     assert!(!ids(&context, "DocumentReference", "patient=pat-0001&type=11506-3&status=current").is_empty());
-    assert!(ids(&context, "Patient", "_lastUpdated=gt2026-11-02").is_empty());
-    assert_eq!(ids(&context, "Patient", "_lastUpdated=le2026-11-01").len(), 10);
+    assert!(ids(&context, "Patient", "_lastUpdated=gt2026-11-03").is_empty());
+    assert_eq!(ids(&context, "Patient", "_lastUpdated=le2026-11-02").len(), 10);
     assert_eq!(ids(&context, "Condition", "_security=R").len(), 1);
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Analyte {
     pub(super) decimals: i32,
     pub(super) female: Range,
     pub(super) male: Range,
+    /// Below twelve years, where it differs.
+    pub(super) child: Option<Range>,
     pub(super) critical: Range,
     /// The usual value of a healthy adult and its spread between people.
     pub(super) usual: (f64, f64),
@@ -25,7 +27,7 @@ const fn test(
     range: Range,
     usual: (f64, f64),
 ) -> Analyte {
-    Analyte { code, unit, decimals, female: range, male: range, critical: (None, None), usual }
+    Analyte { code, unit, decimals, female: range, male: range, child: None, critical: (None, None), usual }
 }
 
 const fn within(low: f64, high: f64) -> Range {
@@ -44,7 +46,7 @@ const THOUSANDS: (&str, &str) = ("10*3/uL", "10*3/uL");
 
 pub(super) static GLUCOSE: Analyte = Analyte {
     critical: (Some(50.0), Some(400.0)),
-    ..test(("2345-7", "Glucose [Mass/volume] in Serum or Plasma"), MG_DL, 0, within(70.0, 99.0), (89.0, 3.0))
+    ..test(("2345-7", "Glucose [Mass/volume] in Serum or Plasma"), MG_DL, 0, within(70.0, 99.0), (88.0, 4.0))
 };
 pub(super) static CREATININE: Analyte = Analyte {
     female: within(0.5, 1.1),
@@ -53,7 +55,7 @@ pub(super) static CREATININE: Analyte = Analyte {
 };
 pub(super) static POTASSIUM: Analyte = Analyte {
     critical: (Some(2.8), Some(6.2)),
-    ..test(("2823-3", "Potassium [Moles/volume] in Serum or Plasma"), MMOL_L, 1, within(3.5, 5.1), (4.2, 0.1))
+    ..test(("2823-3", "Potassium [Moles/volume] in Serum or Plasma"), MMOL_L, 1, within(3.5, 5.1), (4.2, 0.2))
 };
 pub(super) static SODIUM: Analyte = Analyte {
     critical: (Some(120.0), Some(160.0)),
@@ -62,7 +64,7 @@ pub(super) static SODIUM: Analyte = Analyte {
         MMOL_L,
         0,
         within(135.0, 145.0),
-        (140.0, 0.8),
+        (140.0, 1.3),
     )
 };
 pub(super) static ALT: Analyte = test(
@@ -75,7 +77,7 @@ pub(super) static ALT: Analyte = test(
 /// The comprehensive metabolic panel, with the filtration rate derived from it.
 pub(super) static CHEMISTRY: [&Analyte; 9] =
     [&GLUCOSE, &CREATININE, &UREA, &SODIUM, &POTASSIUM, &CALCIUM, &ALBUMIN, &ALT, &EGFR];
-static UREA: Analyte = test(
+pub(super) static UREA: Analyte = test(
     ("3094-0", "Urea nitrogen [Mass/volume] in Serum or Plasma"),
     MG_DL,
     0,
@@ -117,6 +119,7 @@ static WHITE: Analyte = Analyte {
 pub(super) static HAEMOGLOBIN: Analyte = Analyte {
     female: within(12.0, 15.5),
     male: within(13.5, 17.5),
+    child: Some(within(11.5, 14.5)),
     critical: (Some(7.0), Some(20.0)),
     ..test(
         ("718-7", "Hemoglobin [Mass/volume] in Blood"),
@@ -129,6 +132,7 @@ pub(super) static HAEMOGLOBIN: Analyte = Analyte {
 pub(super) static HAEMATOCRIT: Analyte = Analyte {
     female: within(36.0, 46.0),
     male: within(40.0, 52.0),
+    child: Some(within(34.0, 44.0)),
     ..test(
         ("4544-3", "Hematocrit [Volume Fraction] of Blood by Automated count"),
         PERCENT,

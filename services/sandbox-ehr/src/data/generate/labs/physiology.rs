@@ -14,7 +14,7 @@ use super::{
     },
     analyte::{
         ALBUMIN_RATIO, ALT, Analyte, CHOLESTEROL, CREATININE, EGFR, FERRITIN, GLUCOSE, GLYCATED, HAEMATOCRIT,
-        HAEMOGLOBIN, HDL, LDL, NATRIURETIC, POTASSIUM, SODIUM, TRIGLYCERIDES, TSH, URATE,
+        HAEMOGLOBIN, HDL, LDL, NATRIURETIC, POTASSIUM, SODIUM, TRIGLYCERIDES, TSH, URATE, UREA,
     },
 };
 
@@ -69,7 +69,7 @@ impl Norms {
             return Some(chart.near(average * 0.9, 5.0));
         }
         let (mean, spread) = expected(chart, test, visit)
-            .unwrap_or((test.usual.0 + self.lean * test.usual.1, test.usual.1 * 0.3));
+            .unwrap_or((test.usual.0 + self.lean * test.usual.1, test.usual.1 * 0.6));
         Some(chart.near(mean, spread).max(test.usual.0 * 0.02))
     }
 }
@@ -133,6 +133,9 @@ fn expected(chart: &Chart<'_>, test: &Analyte, visit: &Visit) -> Option<(f64, f6
     }
     if code == POTASSIUM.code && (chart.has(Disease::Kidney) || chart.has(Disease::HeartFailure)) {
         return Some((4.7, 0.15));
+    }
+    if code == UREA.code && (chart.has(Disease::Kidney) || chart.has(Disease::HeartFailure)) {
+        return Some((25.0, 1.5));
     }
     if code == SODIUM.code && chart.has(Disease::HeartFailure) {
         return Some((136.0, 0.8));
