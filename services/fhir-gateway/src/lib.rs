@@ -1,0 +1,243 @@
+//! fhir-gateway: every call to a FHIR server.
+//!
+//! Offers `/fhir/{launch}/…` and `/api/{launch}/…` to browsers and a gRPC service to `web`; all of them go through one
+//! pipeline ([`domain`]'s `call`), which builds one access context, checks on the way in and on the way out, and
+//! releases nothing that is not recorded.
+
+mod config;
+mod domain;
+mod error;
+mod grpc;
+mod http;
+mod metrics;
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use sallyport_audit_client::AuditClient;
+use sallyport_egress::{Egress, Instant};
+use sallyport_model::{Clock, LaunchId};
+use sallyport_proto::{
+    launch::v1::launch_auth_client::LaunchAuthClient, types::v1::WatchRevocationsRequest,
+    vault::v1::token_vault_client::TokenVaultClient,
+};
+use sallyport_registry::Registry;
+use sallyport_rpc::{Served, Transport, revocation::Watch};
+use sallyport_telemetry::{health::Ready, metrics::Metrics};
+use tokio::sync::watch;
+
+pub use config::Config;
+pub use http::openapi;
+
+use domain::{
+    activity::Activity,
+    limits::{LaunchLimits, Permit},
+    metadata::Statements,
+    paging::Pages,
+    place::{Place, Places},
+    recording::Recorder,
+    seen::Seen,
+    session::{Session, Sessions},
+    token::Tokens,
+};
+use error::Refusal;
+use metrics::GatewayMetrics;
+
+/// What the gateway is given.
+pub struct Ports {
+    /// The tenants' files.
+    pub registry: Arc<Registry>,
+    /// To launch-auth, as fhir-gateway.
+    pub launch_auth: Transport,
+    /// To token-vault, as fhir-gateway.
+    pub token_vault: Transport,
+    /// This service's spool.
+    pub audit: AuditClient,
+    /// The way to EHRs.
+    pub egress: Egress,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where counters are registered.
+    pub metrics: Metrics,
+    /// Becomes `true` when the process ends.
+    pub shutdown: watch::Receiver<bool>,
+}
+
+/// A task that ends at shutdown.
+pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The gateway, ready to be served.
+pub struct Service {
+    /// For `web`.
+    pub rpc: Option<Served>,
+    /// `/fhir/{launch}/…` and `/api/{launch}/…`.
+    pub http: axum::Router,
+    /// Must run for as long as the service is served.
+    pub background: Vec<Background>,
+    /// Whether calls can be made: the spool takes records and revocations are known.
+    pub ready: Ready,
+}
+
+/// Why the gateway cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A key of this section has a value that cannot be.
+    #[error("fhir_gateway.{0}")]
+    Config(&'static str),
+    /// An endpoint of the tenants' files cannot be called.
+    #[error("{0}")]
+    Endpoint(String),
+}
+
+/// Everything the use cases share.
+pub(crate) struct Gateway {
+    config: Config,
+    registry: Arc<Registry>,
+    places: Places,
+    sessions: Sessions,
+    tokens: Tokens,
+    seen: Seen,
+    pages: Pages,
+    statements: Statements,
+    activity: Activity,
+    launches: LaunchLimits,
+    recorder: Recorder,
+    metrics: Arc<GatewayMetrics>,
+    egress: Egress,
+    clock: Arc<dyn Clock>,
+}
+
+impl Gateway {
+    /// Takes a place for a call.
+    pub(crate) async fn enter(
+        &self,
+        session: &Session,
+        place: &Place,
+        deadline: Instant,
+    ) -> Result<Permit, Refusal> {
+        self.launches.enter(session.launch, &place.limits, deadline).await
+    }
+
+    /// The FHIR base that a launch's page uses.
+    pub(crate) fn own_base(&self, launch: LaunchId) -> String {
+        format!("{}/fhir/{launch}", self.config.public_url)
+    }
+
+    /// When a call from an edge must be over.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.config.call_timeout_ms)
+    }
+
+    fn sweep(&self) {
+        self.seen.sweep(self.clock.now());
+        self.tokens.sweep();
+        self.launches.sweep();
+        self.sessions.sweep();
+    }
+}
+
+/// How often what has died is thrown away.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// Puts the gateway together.
+///
+/// # Errors
+/// [`BuildError`] names the key or the endpoint.
+pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> {
+    config.validate().map_err(BuildError::Config)?;
+    let places = Places::new(&ports.registry, &config).map_err(BuildError::Endpoint)?;
+    let metrics = Arc::new(GatewayMetrics::new(&ports.metrics));
+    let clock = Arc::clone(&ports.clock);
+    let watch = Watch::new(Arc::clone(&clock));
+    let keep = Duration::from_millis(config.session_cache_ms);
+    let activity = Activity::default();
+    let flush_every = Duration::from_secs(config.activity_flush_seconds);
+    let gateway = Arc::new(Gateway {
+        registry: ports.registry,
+        places,
+        sessions: Sessions::new(
+            ports.launch_auth.clone(),
+            watch.clone(),
+            Arc::clone(&clock),
+            keep,
+            Arc::clone(&metrics),
+        ),
+        tokens: Tokens::new(ports.token_vault.clone(), Arc::clone(&clock), Arc::clone(&metrics)),
+        seen: Seen::new(config.seen_references_per_launch),
+        pages: Pages::new(config.page_link_seconds, config.max_pages),
+        statements: Statements::new(config.metadata_cache_seconds),
+        activity: activity.clone(),
+        launches: LaunchLimits::new(&config),
+        recorder: Recorder::new(ports.audit.clone(), Arc::clone(&metrics), Arc::clone(&clock)),
+        metrics,
+        egress: ports.egress,
+        clock,
+        config,
+    });
+    let mut background = follow_revocations(&watch, &ports.launch_auth, &ports.token_vault, &ports.shutdown);
+    background.push(Box::pin(activity.run(ports.launch_auth, flush_every, ports.shutdown.clone())));
+    background.push(Box::pin(sweep(Arc::clone(&gateway), ports.shutdown)));
+    let ready = ready(ports.audit, watch);
+    Ok(Service {
+        rpc: Some(grpc::served(Arc::clone(&gateway))),
+        http: http::router(gateway),
+        background,
+        ready,
+    })
+}
+
+/// Both owners' streams: launch-auth knows launches, the vault knows grants.
+fn follow_revocations(
+    watch: &Watch,
+    launch: &Transport,
+    vault: &Transport,
+    shutdown: &watch::Receiver<bool>,
+) -> Vec<Background> {
+    let (launch, vault) = (LaunchAuthClient::new(launch.clone()), TokenVaultClient::new(vault.clone()));
+    let launches = watch.follow(move |after| {
+        let mut client = launch.clone();
+        async move {
+            client.watch_revocations(WatchRevocationsRequest { after }).await.map(tonic::Response::into_inner)
+        }
+    });
+    let grants = watch.follow(move |after| {
+        let mut client = vault.clone();
+        async move {
+            client.watch_revocations(WatchRevocationsRequest { after }).await.map(tonic::Response::into_inner)
+        }
+    });
+    vec![until_shutdown(launches, shutdown.clone()), until_shutdown(grants, shutdown.clone())]
+}
+
+fn until_shutdown(
+    task: impl Future<Output = ()> + Send + 'static,
+    mut shutdown: watch::Receiver<bool>,
+) -> Background {
+    Box::pin(async move {
+        tokio::select! {
+            () = task => {}
+            _ = shutdown.wait_for(|over| *over) => {}
+        }
+    })
+}
+
+async fn sweep(gateway: Arc<Gateway>, mut shutdown: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_EVERY) => gateway.sweep(),
+            _ = shutdown.wait_for(|over| *over) => return,
+        }
+    }
+}
+
+fn ready(audit: AuditClient, watch: Watch) -> Ready {
+    Arc::new(move || {
+        audit.ready().map_err(|error| {
+            format!("fhir-gateway: the audit spool does not take records ({})", error.label())
+        })?;
+        if watch.is_fresh() {
+            Ok(())
+        } else {
+            Err("fhir-gateway: it is not known which sessions were ended".to_owned())
+        }
+    })
+}
