@@ -15,22 +15,31 @@ pub struct Migrations {
 
 impl Pool {
     /// Applies what is missing. A failed run must not leave its advisory lock in the pool, so it uses a connection of
-    /// its own and closes it.
+    /// its own and closes it. Migrations that a newer version of the program has applied are left alone: they only
+    /// expand, and during a roll-out (or after a roll-back) the older program has to run on them.
     ///
     /// # Errors
     /// When a migration fails or was changed after it was applied.
     pub async fn migrate(&self, migrations: Migrations) -> Result<(), Error> {
         match self {
-            Self::Sqlite(pool) => migrations.sqlite.run(pool).await?,
+            Self::Sqlite(pool) => tolerant(migrations.sqlite).run(pool).await?,
             Self::Postgres(pool) => {
                 let mut connection = pool.acquire().await?.detach();
-                let result = migrations.postgres.run(&mut connection).await;
-                connection.close().await?;
+                let result = tolerant(migrations.postgres).run(&mut connection).await;
+                let closed = connection.close().await;
                 result?;
+                closed?;
             }
         }
         Ok(())
     }
+}
+
+/// The same migrations, for a database that may have more of them.
+fn tolerant(migrations: &Migrator) -> Migrator {
+    let mut migrator = Migrator::with_migrations(migrations.iter().cloned().collect());
+    migrator.set_ignore_missing(true);
+    migrator
 }
 
 /// Asserts that both databases have the same migrations, by number and name.

@@ -49,6 +49,7 @@ impl Pool {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(WAIT);
+        create_private(path).map_err(sqlx::Error::Io)?;
         let pool = SqlitePoolOptions::new().max_connections(SQLITE_CONNECTIONS).acquire_timeout(WAIT);
         Ok(Self::Sqlite(pool.connect_with(options).await?))
     }
@@ -66,9 +67,7 @@ impl Pool {
         let options: PgConnectOptions = url.parse::<PgConnectOptions>()?.options([("search_path", schema)]);
         let pool = PgPoolOptions::new().max_connections(POSTGRES_CONNECTIONS).acquire_timeout(WAIT);
         let pool = pool.connect_with(options).await?;
-        sqlx::query(sqlx::AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}")))
-            .execute(&pool)
-            .await?;
+        create_schema(&pool, schema).await?;
         for setting in ["fsync", "synchronous_commit"] {
             let value: String =
                 sqlx::query_scalar("SELECT current_setting($1)").bind(setting).fetch_one(&pool).await?;
@@ -112,6 +111,30 @@ impl Pool {
             Self::Sqlite(pool) => pool.close().await,
             Self::Postgres(pool) => pool.close().await,
         }
+    }
+}
+
+/// Creates the file readable for nobody else, before SQLite does; its log beside it inherits that.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// Creates the schema where it is missing: a role that may not create one can be given one that exists. Two replicas
+/// may do so at once, and then one of them meets the other's row.
+async fn create_schema(pool: &PgPool, schema: &str) -> Result<(), Error> {
+    let exists: bool =
+        sqlx::query_scalar("SELECT to_regnamespace($1) IS NOT NULL").bind(schema).fetch_one(pool).await?;
+    if exists {
+        return Ok(());
+    }
+    let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}"));
+    match sqlx::query(create).execute(pool).await.map_err(Error::from) {
+        Err(error) if !error.is_unique_violation() => Err(error),
+        _ => Ok(()),
     }
 }
 

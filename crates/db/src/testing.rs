@@ -1,7 +1,8 @@
 //! Databases for tests: each test gets its own and leaves nothing behind.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
 
+use sallyport_model::{RequestId, SystemClock};
 use sqlx::Connection;
 
 use crate::{Error, Migrations, Pool};
@@ -9,14 +10,18 @@ use crate::{Error, Migrations, Pool};
 /// Which Postgres tests use: `SALLYPORT_TEST_POSTGRES`, or the local one.
 const DEFAULT_POSTGRES: &str = "postgres://postgres@127.0.0.1:5432/postgres";
 
-static COUNTER: AtomicU64 = AtomicU64::new(0);
-
-/// A database of one test.
+/// A database of one test. Dropped by a test that failed, it is removed all the same.
 pub struct TestDb {
     /// Migrated and empty.
     pub pool: Pool,
-    schema: Option<(String, String)>,
-    folder: Option<std::path::PathBuf>,
+    home: Home,
+}
+
+/// What has to be removed at the end.
+enum Home {
+    Schema { url: String, name: String },
+    Folder(PathBuf),
+    Removed,
 }
 
 impl TestDb {
@@ -28,8 +33,9 @@ impl TestDb {
         let folder = std::env::temp_dir().join(format!("sallyport-db-{}", unique()));
         std::fs::create_dir_all(&folder).map_err(sqlx::Error::Io)?;
         let pool = Pool::sqlite(&folder.join("test.sqlite")).await?;
-        pool.migrate(migrations).await?;
-        Ok(Self { pool, schema: None, folder: Some(folder) })
+        let database = Self { pool, home: Home::Folder(folder) };
+        database.pool.migrate(migrations).await?;
+        Ok(database)
     }
 
     /// A schema of its own on the test server.
@@ -39,31 +45,65 @@ impl TestDb {
     pub async fn postgres(migrations: Migrations) -> Result<Self, Error> {
         let url =
             std::env::var("SALLYPORT_TEST_POSTGRES").unwrap_or_else(|_unset| DEFAULT_POSTGRES.to_owned());
-        let schema = format!("t_{}", unique());
-        let pool = Pool::postgres(&url, &schema).await?;
-        pool.migrate(migrations).await?;
-        Ok(Self { pool, schema: Some((url, schema)), folder: None })
+        let name = format!("t_{}", unique());
+        let pool = Pool::postgres(&url, &name).await?;
+        let database = Self { pool, home: Home::Schema { url, name } };
+        database.pool.migrate(migrations).await?;
+        Ok(database)
     }
 
     /// The SQLite file's folder, for canary scans.
-    pub fn folder(&self) -> Option<&std::path::Path> {
-        self.folder.as_deref()
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.home {
+            Home::Folder(folder) => Some(folder),
+            Home::Schema { .. } | Home::Removed => None,
+        }
+    }
+
+    /// The Postgres schema's name, for canary scans.
+    pub fn schema(&self) -> Option<&str> {
+        match &self.home {
+            Home::Schema { name, .. } => Some(name),
+            Home::Folder(_) | Home::Removed => None,
+        }
     }
 
     /// Drops everything.
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn close(self) -> Result<(), Error> {
+    pub async fn close(mut self) -> Result<(), Error> {
         self.pool.close().await;
-        if let Some((url, schema)) = &self.schema {
-            let mut connection = sqlx::PgConnection::connect(url).await?;
-            let drop = format!("DROP SCHEMA IF EXISTS {schema} CASCADE");
-            sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&mut connection).await?;
-            connection.close().await?;
+        std::mem::replace(&mut self.home, Home::Removed).remove().await
+    }
+}
+
+impl Drop for TestDb {
+    fn drop(&mut self) {
+        let home = std::mem::replace(&mut self.home, Home::Removed);
+        if matches!(home, Home::Removed) {
+            return;
         }
-        if let Some(folder) = &self.folder {
-            std::fs::remove_dir_all(folder).map_err(sqlx::Error::Io)?;
+        // Not on the test's own runtime, which may be the one that is going down.
+        let remover = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map(|runtime| runtime.block_on(home.remove()))
+        });
+        let _best_effort = remover.join();
+    }
+}
+
+impl Home {
+    async fn remove(self) -> Result<(), Error> {
+        match self {
+            Self::Schema { url, name } => {
+                let mut connection = sqlx::PgConnection::connect(&url).await?;
+                let drop = format!("DROP SCHEMA IF EXISTS {name} CASCADE");
+                sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&mut connection).await?;
+                connection.close().await?;
+            }
+            Self::Folder(folder) => std::fs::remove_dir_all(folder).map_err(sqlx::Error::Io)?,
+            Self::Removed => {}
         }
         Ok(())
     }
@@ -94,75 +134,7 @@ where
     }
 }
 
+/// Unique over processes and machines that share a server.
 fn unique() -> String {
-    format!("{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    static MIGRATIONS: Migrations = Migrations { sqlite: &EMPTY, postgres: &EMPTY };
-    static EMPTY: sqlx::migrate::Migrator = sqlx::migrate::Migrator::DEFAULT;
-
-    async fn table(pool: &Pool) {
-        crate::on_pool!(*pool, |c| sqlx::query("CREATE TABLE t (id BIGINT PRIMARY KEY, at BIGINT NOT NULL)")
-            .execute(c)
-            .await
-            .map(|done| done.rows_affected()))
-        .unwrap();
-    }
-
-    async fn count(pool: &Pool) -> i64 {
-        crate::on_pool!(*pool, |c| sqlx::query_scalar::<_, i64>("SELECT count(*) FROM t").fetch_one(c).await)
-            .unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_dropped_transaction_leaves_nothing_and_a_committed_one_stays() {
-        each(MIGRATIONS, |pool| async move {
-            table(&pool).await;
-            for (id, commit) in [(1_i64, false), (2, true)] {
-                let mut tx = pool.begin().await.unwrap();
-                crate::on_tx!(tx, |c| sqlx::query("INSERT INTO t (id, at) VALUES ($1, $2)")
-                    .bind(id)
-                    .bind(7_i64)
-                    .execute(c)
-                    .await
-                    .map(|done| done.rows_affected()))
-                .unwrap();
-                if commit {
-                    tx.commit().await.unwrap();
-                }
-            }
-            assert_eq!(count(&pool).await, 1);
-        })
-        .await;
-    }
-
-    #[tokio::test]
-    async fn a_second_row_with_the_same_key_is_a_unique_violation() {
-        each(MIGRATIONS, |pool| async move {
-            table(&pool).await;
-            let insert = || async {
-                crate::on_pool!(pool, |c| sqlx::query("INSERT INTO t (id, at) VALUES (1, 1)")
-                    .execute(c)
-                    .await
-                    .map(|done| done.rows_affected()))
-            };
-            insert().await.unwrap();
-            let error = insert().await.unwrap_err();
-            assert!(error.is_unique_violation() && !error.is_unavailable());
-        })
-        .await;
-    }
-
-    #[tokio::test]
-    async fn a_closed_pool_is_unavailable() {
-        each(MIGRATIONS, |pool| async move {
-            pool.close().await;
-            assert!(pool.ping().await.unwrap_err().is_unavailable());
-        })
-        .await;
-    }
+    RequestId::new(&SystemClock).uuid().simple().to_string()
 }

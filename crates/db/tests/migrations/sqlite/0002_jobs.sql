@@ -1,0 +1,4 @@
+CREATE TABLE jobs (
+    id BIGINT PRIMARY KEY,
+    worker BIGINT
+);
