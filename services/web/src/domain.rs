@@ -1,0 +1,9 @@
+//! What a page decides before it is drawn: which page, which tabs, which times, who may submit its forms.
+
+pub(crate) mod document;
+pub(crate) mod entry;
+pub(crate) mod form_token;
+pub(crate) mod json_text;
+pub(crate) mod page;
+pub(crate) mod times;
+pub(crate) mod view;

@@ -1,0 +1,74 @@
+//! Calls to fhir-gateway on behalf of the person at the screen: the cookie's value rides as secret metadata.
+
+use sallyport_clinical::{ChartSection, Section};
+use sallyport_model::{Code, LaunchId, Micros, RequestId, Secret};
+use sallyport_proto::{
+    convert::id_bytes,
+    gateway::v1::{
+        ChartRequest, SourceRequest, ViewRequest, ViewResponse, fhir_gateway_client::FhirGatewayClient,
+    },
+};
+use sallyport_rpc::{SESSION_METADATA, Transport, code_of, with_request_id};
+use tonic::{Request, metadata::MetadataValue};
+
+/// The largest answer taken: documents ride inside resources.
+const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
+
+/// Who asks: the launch of the address and the secret of its cookie.
+#[derive(Clone)]
+pub(crate) struct Session {
+    pub(crate) launch: LaunchId,
+    pub(crate) secret: Secret<String>,
+    pub(crate) request_id: RequestId,
+}
+
+/// The gateway's client.
+#[derive(Clone)]
+pub(crate) struct Gateway(FhirGatewayClient<Transport>);
+
+/// A raw resource and when it was read.
+pub(crate) struct RawResource {
+    pub(crate) json: Vec<u8>,
+    pub(crate) read_at: Micros,
+}
+
+impl Gateway {
+    pub(crate) fn new(transport: Transport) -> Self {
+        Self(FhirGatewayClient::new(transport).max_decoding_message_size(MAX_ANSWER_BYTES))
+    }
+
+    /// Who, whose, where, which features. Makes no EHR call and does not keep the session alive.
+    pub(crate) async fn view(&self, session: &Session) -> Result<ViewResponse, Code> {
+        let request = signed(session, ViewRequest { launch_id: id_bytes(session.launch.uuid()) });
+        let answer = self.0.clone().view(request).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| code_of(&status))
+    }
+
+    /// One section, asked for by a person.
+    pub(crate) async fn chart(&self, session: &Session, section: Section) -> Result<ChartSection, Code> {
+        let message = ChartRequest {
+            launch_id: id_bytes(session.launch.uuid()),
+            section: section.as_str().to_owned(),
+            by_person: true,
+        };
+        let answer = self.0.clone().chart(signed(session, message)).await.map_err(|status| code_of(&status))?;
+        serde_json::from_slice(&answer.into_inner().json).map_err(|_not_ours| Code::Internal)
+    }
+
+    /// One raw resource that this launch may see.
+    pub(crate) async fn source(&self, session: &Session, reference: &str) -> Result<RawResource, Code> {
+        let message =
+            SourceRequest { launch_id: id_bytes(session.launch.uuid()), reference: reference.to_owned() };
+        let answer = self.0.clone().source(signed(session, message)).await.map_err(|status| code_of(&status))?;
+        let answer = answer.into_inner();
+        Ok(RawResource { json: answer.json, read_at: answer.read_at })
+    }
+}
+
+fn signed<T>(session: &Session, message: T) -> Request<T> {
+    let mut request = with_request_id(message, session.request_id);
+    let mut value = MetadataValue::from_bytes(session.secret.expose().as_bytes());
+    value.set_sensitive(true);
+    request.metadata_mut().insert_bin(SESSION_METADATA, value);
+    request
+}

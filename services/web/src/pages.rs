@@ -1,0 +1,16 @@
+//! What people see. Plain functions from data to markup; everything that an EHR sent is escaped by maud and isolated in
+//! its own direction of writing.
+
+pub(crate) mod banner;
+pub(crate) mod error;
+pub(crate) mod layout;
+pub(crate) mod origin;
+pub(crate) mod sections;
+pub(crate) mod source;
+pub(crate) mod start;
+pub(crate) mod status;
+pub(crate) mod trend;
+pub(crate) mod words;
+
+/// What a person gives to support.
+pub(crate) struct Reference(pub(crate) String);
