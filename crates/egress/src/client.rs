@@ -97,6 +97,7 @@ type Https = Client<HttpsConnector<CheckedConnector>, Tracked>;
 pub struct Egress {
     public: Https,
     loopback: Https,
+    limits: Arc<Limits>,
 }
 
 impl std::fmt::Debug for Egress {
@@ -112,7 +113,7 @@ impl Egress {
     /// [`EgressError::Invalid`] when the further authorities are not certificates in PEM.
     pub fn new(limits: Limits) -> Result<Self, EgressError> {
         let tls = tls(&limits.extra_ca_pem)?;
-        let networks: Arc<[(IpAddr, u8)]> = limits.private_networks.into();
+        let networks: Arc<[(IpAddr, u8)]> = limits.private_networks.clone().into();
         let client = |reach: Reach| {
             let connector = CheckedConnector {
                 reach,
@@ -131,7 +132,20 @@ impl Egress {
                 .pool_max_idle_per_host(limits.idle_connections_per_host)
                 .build(https.enable_http1().wrap_connector(connector))
         };
-        Ok(Self { public: client(Reach::Public), loopback: client(Reach::Loopback) })
+        Ok(Self {
+            public: client(Reach::Public),
+            loopback: client(Reach::Loopback),
+            limits: Arc::new(limits),
+        })
+    }
+
+    /// The same client with a new connection for each call: for requests whose outcome must not become unknown just
+    /// because the server was closing an idle connection.
+    ///
+    /// # Errors
+    /// None that [`Egress::new`] with the same limits did not have.
+    pub fn without_keep_alive(&self) -> Result<Self, EgressError> {
+        Self::new(Limits { idle_connections_per_host: 0, ..self.limits.as_ref().clone() })
     }
 
     /// Sends one request and reads its whole answer. Never follows a redirect, never repeats a request that may have

@@ -108,6 +108,7 @@ codes! {
     GrantDead = "grant.dead", Unauthenticated, "The EHR ended this sign-in.", "Start the app again from the EHR.";
     GrantUnknown = "grant.unknown", NotFound, "There is no such authorisation.", "Start the app again from the EHR.";
     GrantRevoked = "grant.revoked", Unauthenticated, "This authorisation was withdrawn.", "Start the app again from the EHR.";
+    IntrospectionNotOffered = "grant.introspection_not_offered", NotFound, "The EHR does not say anything about its tokens.", "Ask the EHR's support, or end the session.";
     FeatureUnknown = "feature.unknown", Denied, "This app entry has no such feature.", "Name one of the features of the app entry.";
     FeatureOff = "feature.off", Denied, "This feature is off because the EHR did not grant what it needs.", "Start the app again and allow access, or ask the EHR's administrator.";
     PathInvalid = "fhir.path_invalid", Invalid, "The address is not a FHIR interaction that this gateway knows.", "Use [type]/[id] or [type]?parameters with plain characters.";

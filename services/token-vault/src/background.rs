@@ -1,0 +1,86 @@
+//! Work that nobody asks for: revocations that an EHR was too busy for, refreshes left behind by dead processes,
+//! grants nobody took, tokens that would die unused, rows nobody needs.
+
+use std::{sync::Arc, time::Duration};
+
+use sallyport_model::Micros;
+use tokio::sync::watch;
+
+use crate::{
+    domain::{
+        refresh::{self, Trigger},
+        revoke,
+    },
+    error::Error,
+    store::Which,
+    vault::Vault,
+};
+
+/// Between two clean-ups, in microseconds.
+const PRUNE_EVERY_MICROS: i64 = 3_600 * 1_000_000;
+
+/// Looks for overdue work until shutdown.
+pub(crate) async fn run(vault: Arc<Vault>, mut shutdown: watch::Receiver<bool>) {
+    let mut pruned_at = 0;
+    loop {
+        if let Err(error) = sweep(&vault).await {
+            tracing::warn!(code = error.code().as_str(), "overdue work waits for the next sweep");
+        }
+        let now = vault.now();
+        if now - pruned_at >= PRUNE_EVERY_MICROS {
+            let before = now - i64::from(vault.config.retention_days) * 24 * 3_600 * 1_000_000;
+            if vault.store.prune(before).await.is_ok() {
+                pruned_at = now;
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(vault.config.sweep_interval_ms)) => {}
+            _ = shutdown.wait_for(|is_over| *is_over) => return,
+        }
+    }
+}
+
+/// One round.
+pub(crate) async fn sweep(vault: &Arc<Vault>) -> Result<(), Error> {
+    let now = vault.now();
+    for grant in vault.store.left_behind(now).await? {
+        let turn = vault.flights.turn(grant.id).await;
+        soften(refresh::take_over(vault, grant, turn).await)?;
+    }
+    for grant in vault.store.unclaimed(now - seconds(vault.config.unclaimed_grant_seconds)).await? {
+        revoke::revoke(vault, &grant.tenant, &Which::Grant(grant.id), "unclaimed").await?;
+    }
+    keep_alive(vault, now).await?;
+    for grant in vault.store.upstream_due(now).await? {
+        revoke::one(vault, &grant.tenant, grant.id).await?;
+    }
+    Ok(())
+}
+
+/// Refreshes what would die unused, where the EHR's product is like that.
+async fn keep_alive(vault: &Arc<Vault>, now: Micros) -> Result<(), Error> {
+    for entry in vault.registry.entries() {
+        let place = vault.place(&entry.tenant.id, &entry.registration.id)?;
+        let Some(interval) = place.profile.keep_alive_seconds else { continue };
+        let before = now.saturating_sub(interval.saturating_mul(1_000_000));
+        for grant in vault.store.idle(&entry.registration.id, before).await? {
+            if grant.not_before <= now {
+                let turn = vault.flights.turn(grant.id).await;
+                soften(refresh::refresh(vault, grant, Trigger::KeepAlive, turn).await)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A refusal by one EHR must not keep the round from the next grant; a fault of ours ends it.
+fn soften(outcome: Result<(), Error>) -> Result<(), Error> {
+    match outcome {
+        Err(Error::Refused(_)) => Ok(()),
+        other => other,
+    }
+}
+
+fn seconds(seconds: u32) -> Micros {
+    i64::from(seconds) * 1_000_000
+}

@@ -1,0 +1,40 @@
+//! Audit records of what the vault does: who, where, how it went. Never a token, a code or a secret.
+
+use sallyport_model::{Code, EndpointId, GrantId, LaunchId, RegistrationId, TenantId};
+use sallyport_proto::{
+    audit::v1::{Kind, Outcome, Record},
+    convert,
+};
+
+/// What a record of the vault is about.
+pub(crate) struct About<'a> {
+    pub(crate) tenant: &'a TenantId,
+    pub(crate) endpoint: &'a EndpointId,
+    pub(crate) registration: &'a RegistrationId,
+    pub(crate) launch: LaunchId,
+    pub(crate) grant: Option<GrantId>,
+}
+
+impl About<'_> {
+    /// A single event; `refusal` is the stable code when it did not succeed.
+    pub(crate) fn event(&self, kind: Kind, refusal: Option<Code>, detail: &str) -> Record {
+        let outcome = match refusal {
+            None => Outcome::Success,
+            Some(code) if code.kind().http() < 500 => Outcome::Refused,
+            Some(_) => Outcome::Failed,
+        };
+        Record {
+            kind: kind.into(),
+            tenant: self.tenant.as_str().to_owned(),
+            endpoint: self.endpoint.as_str().to_owned(),
+            registration: self.registration.as_str().to_owned(),
+            actor: Some(convert::anonymous()),
+            outcome: outcome.into(),
+            code: refusal.map(|code| code.as_str().to_owned()).unwrap_or_default(),
+            launch_id: convert::id_bytes(self.launch.uuid()),
+            grant_id: self.grant.map(|grant| convert::id_bytes(grant.uuid())).unwrap_or_default(),
+            detail: detail.to_owned(),
+            ..Record::default()
+        }
+    }
+}

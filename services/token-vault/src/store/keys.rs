@@ -1,0 +1,109 @@
+//! Wrapped data keys and sealed signing keys. Whoever stores first wins; the others use what is stored.
+
+use sallyport_db::{Error as DbError, on_pool};
+use sallyport_model::{Micros, RegistrationId, TenantId};
+use uuid::Uuid;
+
+use super::Store;
+
+/// A signing key as stored.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct StoredKey {
+    /// Whose key: part of the associated data.
+    pub(crate) tenant: String,
+    /// Which data key it is sealed under.
+    pub(crate) data_key_id: Uuid,
+    /// PKCS#8, sealed.
+    pub(crate) sealed: Vec<u8>,
+}
+
+impl Store {
+    /// The data key that seals now, with its wrapped form.
+    pub(crate) async fn current_data_key(
+        &self,
+        tenant: &TenantId,
+        purpose: &str,
+    ) -> Result<Option<(Uuid, Vec<u8>)>, DbError> {
+        on_pool!(self.pool, |c| sqlx::query_as(
+            "SELECT key_id, wrapped FROM data_keys WHERE tenant = $1 AND purpose = $2 \
+             ORDER BY generation DESC LIMIT 1"
+        )
+        .bind(tenant.as_str())
+        .bind(purpose)
+        .fetch_optional(c)
+        .await)
+    }
+
+    /// A data key by its id, for what an older one sealed.
+    pub(crate) async fn data_key(
+        &self,
+        tenant: &TenantId,
+        purpose: &str,
+        key: Uuid,
+    ) -> Result<Option<Vec<u8>>, DbError> {
+        on_pool!(self.pool, |c| sqlx::query_scalar(
+            "SELECT wrapped FROM data_keys WHERE tenant = $1 AND purpose = $2 AND key_id = $3"
+        )
+        .bind(tenant.as_str())
+        .bind(purpose)
+        .bind(key)
+        .fetch_optional(c)
+        .await)
+    }
+
+    /// Stores a tenant's first data key of a purpose, unless another process was faster.
+    pub(crate) async fn add_first_data_key(
+        &self,
+        tenant: &TenantId,
+        purpose: &str,
+        key: (Uuid, &[u8]),
+        now: Micros,
+    ) -> Result<(), DbError> {
+        on_pool!(self.pool, |c| sqlx::query(
+            "INSERT INTO data_keys (tenant, purpose, generation, key_id, wrapped, created_at) \
+             VALUES ($1, $2, 1, $3, $4, $5) ON CONFLICT DO NOTHING"
+        )
+        .bind(tenant.as_str())
+        .bind(purpose)
+        .bind(key.0)
+        .bind(key.1)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|_done| ()))
+    }
+
+    /// A registration's stored signing key.
+    pub(crate) async fn signing_key(
+        &self,
+        registration: &RegistrationId,
+    ) -> Result<Option<StoredKey>, DbError> {
+        on_pool!(self.pool, |c| sqlx::query_as(
+            "SELECT tenant, data_key_id, sealed FROM signing_keys WHERE registration = $1"
+        )
+        .bind(registration.as_str())
+        .fetch_optional(c)
+        .await)
+    }
+
+    /// Stores a registration's signing key, unless another process was faster.
+    pub(crate) async fn add_signing_key(
+        &self,
+        registration: &RegistrationId,
+        key: &StoredKey,
+        now: Micros,
+    ) -> Result<(), DbError> {
+        on_pool!(self.pool, |c| sqlx::query(
+            "INSERT INTO signing_keys (registration, tenant, data_key_id, sealed, created_at) \
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
+        )
+        .bind(registration.as_str())
+        .bind(&key.tenant)
+        .bind(key.data_key_id)
+        .bind(&key.sealed)
+        .bind(now)
+        .execute(c)
+        .await
+        .map(|_done| ()))
+    }
+}

@@ -1,0 +1,186 @@
+//! Ending grants, and the gapless sequence that other services tail.
+
+use sallyport_db::{Error as DbError, Tx, on_pool, on_tx};
+use sallyport_model::{EndpointId, GrantId, LaunchId, Micros, TenantId};
+use sallyport_proto::{
+    convert,
+    types::v1::{RevocationEvent, revocation_event::What},
+};
+use uuid::Uuid;
+
+use super::{Store, Upstream};
+
+/// How many rows one read gives.
+const PAGE: i64 = 500;
+
+/// A grant that was just revoked.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct Revoked {
+    /// Which.
+    pub(crate) grant_id: Uuid,
+    /// Whose launch.
+    pub(crate) launch_id: Uuid,
+    /// At which endpoint.
+    pub(crate) endpoint: String,
+    /// By which registration.
+    pub(crate) registration: String,
+    /// When its access token dies by itself.
+    pub(crate) access_expires_at: i64,
+    /// `pending` where the EHR offers revocation.
+    pub(crate) upstream: String,
+}
+
+impl Revoked {
+    /// Whether the EHR is to be told.
+    pub(crate) fn is_offered(&self) -> bool {
+        self.upstream == Upstream::Pending.as_str()
+    }
+}
+
+/// What to revoke, within one tenant.
+#[derive(Debug, Clone)]
+pub(crate) enum Which {
+    /// One launch's grants.
+    Launch(LaunchId),
+    /// One grant.
+    Grant(GrantId),
+    /// A person's grants, by blind index.
+    User([u8; 32]),
+    /// All of the tenant's.
+    Tenant,
+    /// All at an endpoint.
+    Endpoint(EndpointId),
+}
+
+/// The statement that revokes, for one condition.
+macro_rules! revoke {
+    ($condition:literal) => {
+        concat!(
+            "UPDATE grants SET state = 'revoked', reason = $2, ended_at = $3, upstream_at = 0, upstream_attempts = 0, \
+             upstream = CASE WHEN access_sealed IS NULL AND refresh_sealed IS NULL THEN 'none' \
+             WHEN revocation_endpoint = '' THEN 'not_offered' ELSE 'pending' END, \
+             access_sealed = CASE WHEN revocation_endpoint = '' THEN NULL ELSE access_sealed END, \
+             refresh_sealed = CASE WHEN revocation_endpoint = '' THEN NULL ELSE refresh_sealed END \
+             WHERE tenant = $1 AND state <> 'revoked' AND ",
+            $condition,
+            " RETURNING grant_id, launch_id, endpoint, registration, access_expires_at, upstream"
+        )
+    };
+}
+
+impl Store {
+    /// Revokes at once: the rows and the sequence commit together. Revoking again finds nothing.
+    pub(crate) async fn revoke(
+        &self,
+        tenant: &TenantId,
+        which: &Which,
+        reason: &str,
+        now: Micros,
+    ) -> Result<Vec<Revoked>, DbError> {
+        let mut tx = self.pool.begin().await?;
+        lock_head(&mut tx).await?;
+        let (statement, key) = match which {
+            Which::Launch(id) => (revoke!("launch_id = $4"), Key::Id(id.uuid())),
+            Which::Grant(id) => (revoke!("grant_id = $4"), Key::Id(id.uuid())),
+            Which::User(index) => (revoke!("user_index = $4"), Key::Bytes(index.to_vec())),
+            Which::Tenant => (revoke!("tenant = $4"), Key::Text(tenant.as_str().to_owned())),
+            Which::Endpoint(id) => (revoke!("endpoint = $4"), Key::Text(id.as_str().to_owned())),
+        };
+        let revoked: Vec<Revoked> = match key {
+            Key::Id(id) => on_tx!(tx, |c| sqlx::query_as(statement)
+                .bind(tenant.as_str())
+                .bind(reason)
+                .bind(now)
+                .bind(id)
+                .fetch_all(c)
+                .await)?,
+            Key::Bytes(bytes) => on_tx!(tx, |c| sqlx::query_as(statement)
+                .bind(tenant.as_str())
+                .bind(reason)
+                .bind(now)
+                .bind(bytes)
+                .fetch_all(c)
+                .await)?,
+            Key::Text(text) => on_tx!(tx, |c| sqlx::query_as(statement)
+                .bind(tenant.as_str())
+                .bind(reason)
+                .bind(now)
+                .bind(text)
+                .fetch_all(c)
+                .await)?,
+        };
+        if let Which::Launch(id) = which {
+            // Even without a grant: one that is being exchanged right now must not come alive afterwards.
+            append(&mut tx, "launch", id.uuid(), now).await?;
+        }
+        for grant in &revoked {
+            append(&mut tx, "grant", grant.grant_id, now).await?;
+        }
+        tx.commit().await?;
+        Ok(revoked)
+    }
+
+    /// The rows after `after`, and the highest number they cover. The head is read first: a row committed between the
+    /// two reads waits for the next page.
+    pub(crate) async fn revocations_after(&self, after: i64) -> Result<(Vec<RevocationEvent>, i64), DbError> {
+        let head: i64 =
+            on_pool!(self.pool, |c| sqlx::query_scalar("SELECT head FROM revocation_head WHERE id = 1")
+                .fetch_one(c)
+                .await)?;
+        if head <= after {
+            return Ok((Vec::new(), head));
+        }
+        let rows: Vec<(i64, String, Uuid)> = on_pool!(self.pool, |c| sqlx::query_as(
+            "SELECT sequence, kind, id FROM revocations WHERE sequence > $1 AND sequence <= $2 \
+             ORDER BY sequence LIMIT $3",
+        )
+        .bind(after)
+        .bind(head)
+        .bind(PAGE)
+        .fetch_all(c)
+        .await)?;
+        let is_cut = i64::try_from(rows.len()).unwrap_or(PAGE) == PAGE;
+        let covered = rows.last().map_or(head, |(last, _, _)| if is_cut { *last } else { head });
+        let events = rows.into_iter().map(|(sequence, kind, id)| {
+            let id = convert::id_bytes(id);
+            let what = if kind == "launch" { What::Launch(id) } else { What::Grant(id) };
+            RevocationEvent { sequence, what: Some(what) }
+        });
+        Ok((events.collect(), covered))
+    }
+}
+
+/// What a condition compares with.
+enum Key {
+    Id(Uuid),
+    Bytes(Vec<u8>),
+    Text(String),
+}
+
+/// Locks the head row until the commit. Taken first by whoever revokes and whoever stores a new grant, so that the two
+/// see each other and cannot wait for each other.
+pub(super) async fn lock_head(tx: &mut Tx) -> Result<(), DbError> {
+    on_tx!(*tx, |c| sqlx::query("UPDATE revocation_head SET head = head WHERE id = 1")
+        .execute(c)
+        .await
+        .map(|_done| ()))
+}
+
+/// Appends within the transaction that revokes.
+async fn append(tx: &mut Tx, kind: &'static str, id: Uuid, now: Micros) -> Result<(), DbError> {
+    let sequence: i64 = on_tx!(*tx, |c| sqlx::query_scalar(
+        "UPDATE revocation_head SET head = head + 1 WHERE id = 1 RETURNING head"
+    )
+    .fetch_one(c)
+    .await)?;
+    on_tx!(*tx, |c| sqlx::query(
+        "INSERT INTO revocations (sequence, kind, id, created_at) VALUES ($1, $2, $3, $4)"
+    )
+    .bind(sequence)
+    .bind(kind)
+    .bind(id)
+    .bind(now)
+    .execute(c)
+    .await
+    .map(|_done| ()))
+}
