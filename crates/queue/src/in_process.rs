@@ -115,7 +115,11 @@ impl Waiting {
 /// Moves messages to one consumer until that is gone.
 async fn feed(waiting: Arc<Waiting>, consumer: mpsc::Sender<Delivery>) {
     loop {
-        let Ok(place) = consumer.reserve().await else { return };
+        let Ok(place) = consumer.reserve().await else {
+            // This consumer may have been woken for a message that it no longer takes: wake another.
+            waiting.arrived.notify_one();
+            return;
+        };
         let arrived = waiting.arrived.notified();
         if let Some(entry) = waiting.take() {
             let message = entry.message.clone();
@@ -128,7 +132,7 @@ async fn feed(waiting: Arc<Waiting>, consumer: mpsc::Sender<Delivery>) {
         drop(place);
         tokio::select! {
             () = arrived => {}
-            () = consumer.closed() => return,
+            () = consumer.closed() => {}
         }
     }
 }

@@ -87,6 +87,33 @@ async fn a_consumer_that_goes_away_leaves_its_messages_to_the_next() {
 }
 
 #[tokio::test]
+async fn a_consumer_that_goes_away_just_when_it_is_woken_passes_the_message_on() {
+    let queue = InProcess::new();
+    for number in 0..100 {
+        let first = queue.consume(QUEUE).await.unwrap();
+        let mut second = queue.consume(QUEUE).await.unwrap();
+        // Both wait; the first is woken and is gone before it runs.
+        tokio::task::yield_now().await;
+        let publish = queue.publish(QUEUE, message(number));
+        tokio::pin!(publish);
+        assert!(is_pending_once(publish.as_mut()).await);
+        drop(first);
+        next(&mut second).await.ack().await;
+        assert_eq!(publish.await, Ok(()));
+    }
+}
+
+/// Polls once.
+async fn is_pending_once<F: Future>(future: std::pin::Pin<&mut F>) -> bool {
+    let mut future = Some(future);
+    std::future::poll_fn(|context| {
+        let is_pending = future.take().is_none_or(|future| future.poll(context).is_pending());
+        std::task::Poll::Ready(is_pending)
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_message_whose_publisher_is_gone_is_not_delivered() {
     let queue = InProcess::new();
     let abandoned = publish(&queue, message(1));

@@ -1,0 +1,72 @@
+//! The audit database: append-only records, subjects and their keys, quarantine. The only SQL of this service.
+
+mod keys;
+mod read;
+mod records;
+
+use std::sync::LazyLock;
+
+use sallyport_db::{Error, Migrations, Pool, Tx, on_pool};
+use sqlx::migrate::Migrator;
+use uuid::Uuid;
+
+pub(crate) use keys::{SubjectKind, SubjectRow};
+pub(crate) use read::{After, CountRow, Filter};
+pub(crate) use records::{Poison, Row};
+
+static SQLITE: LazyLock<Migrator> = LazyLock::new(|| sqlx::migrate!("./migrations/sqlite"));
+static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| sqlx::migrate!("./migrations/postgres"));
+
+/// This service's migrations.
+pub fn migrations() -> Migrations {
+    Migrations { sqlite: &SQLITE, postgres: &POSTGRES }
+}
+
+/// The database of this service.
+#[derive(Clone)]
+pub(crate) struct Store {
+    pool: Pool,
+}
+
+impl Store {
+    pub(crate) fn new(pool: Pool) -> Self {
+        Self { pool }
+    }
+
+    pub(crate) async fn begin(&self) -> Result<Tx, Error> {
+        self.pool.begin().await
+    }
+
+    /// The tenant's wrapped data key and its id.
+    pub(crate) async fn tenant_key(&self, tenant: &str) -> Result<Option<(Uuid, Vec<u8>)>, Error> {
+        on_pool!(self.pool, |c| {
+            sqlx::query_as("SELECT key_id, wrapped FROM tenant_keys WHERE tenant = $1")
+                .bind(tenant)
+                .fetch_optional(c)
+                .await
+        })
+    }
+
+    /// Keeps a tenant's first data key; an earlier one stays.
+    pub(crate) async fn keep_tenant_key(
+        &self,
+        tenant: &str,
+        key_id: Uuid,
+        wrapped: &[u8],
+        now: i64,
+    ) -> Result<(), Error> {
+        on_pool!(self.pool, |c| {
+            sqlx::query(
+                "INSERT INTO tenant_keys (tenant, key_id, wrapped, created_at) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (tenant) DO NOTHING",
+            )
+            .bind(tenant)
+            .bind(key_id)
+            .bind(wrapped)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(|_done| ())
+        })
+    }
+}
