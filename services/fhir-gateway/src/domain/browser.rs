@@ -44,36 +44,36 @@ mod tests {
 
     const OURS: &str = "https://app.example";
 
-    fn is_answered(method: Method, pairs: &[(&'static str, &'static str)]) -> bool {
+    fn is_answered(method: &Method, pairs: &[(&'static str, &'static str)]) -> bool {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        check(&method, &headers, OURS).is_ok()
+        check(method, &headers, OURS).is_ok()
     }
 
     #[test]
     fn our_own_page_is_answered() {
-        assert!(is_answered(Method::GET, &[("sec-fetch-site", "same-origin")]));
-        assert!(is_answered(Method::POST, &[("sec-fetch-site", "same-origin"), ("origin", OURS)]));
-        assert!(is_answered(Method::POST, &[("origin", OURS)]));
-        assert!(is_answered(Method::GET, &[]));
+        assert!(is_answered(&Method::GET, &[("sec-fetch-site", "same-origin")]));
+        assert!(is_answered(&Method::POST, &[("sec-fetch-site", "same-origin"), ("origin", OURS)]));
+        assert!(is_answered(&Method::POST, &[("origin", OURS)]));
+        assert!(is_answered(&Method::GET, &[]));
     }
 
     #[test]
     fn every_other_site_is_refused() {
-        assert!(!is_answered(Method::GET, &[("sec-fetch-site", "cross-site")]));
-        assert!(!is_answered(Method::GET, &[("sec-fetch-site", "same-site")]));
-        assert!(!is_answered(Method::GET, &[("sec-fetch-site", "none")]));
-        assert!(!is_answered(Method::POST, &[]));
-        assert!(!is_answered(Method::GET, &[("origin", "https://app.example.evil.org")]));
-        assert!(!is_answered(Method::GET, &[("origin", "null")]));
+        assert!(!is_answered(&Method::GET, &[("sec-fetch-site", "cross-site")]));
+        assert!(!is_answered(&Method::GET, &[("sec-fetch-site", "same-site")]));
+        assert!(!is_answered(&Method::GET, &[("sec-fetch-site", "none")]));
+        assert!(!is_answered(&Method::POST, &[]));
+        assert!(!is_answered(&Method::GET, &[("origin", "https://app.example.evil.org")]));
+        assert!(!is_answered(&Method::GET, &[("origin", "null")]));
         assert!(!is_answered(
-            Method::POST,
+            &Method::POST,
             &[("sec-fetch-site", "same-origin"), ("origin", "https://evil.example")]
         ));
         assert!(!is_answered(
-            Method::GET,
+            &Method::GET,
             &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")]
         ));
     }

@@ -227,6 +227,17 @@ fn without_a_patient_in_context_nothing_of_a_patient_is_asked_for() {
 }
 
 #[test]
+fn a_cohorts_search_names_one_of_its_patients() {
+    let cohort =
+        Patients::Cohort(vec![PatientId::parse("pat-1").unwrap(), PatientId::parse("pat-2").unwrap()]);
+    let world = world(FEATURE, cohort);
+    assert!(world.ask("/Condition", "patient=pat-2").is_ok());
+    for query in ["", "code=x", "patient=pat-3", "patient=pat-1,pat-3"] {
+        assert_eq!(world.code("/Condition", query), Code::PatientDenied, "{query}");
+    }
+}
+
+#[test]
 fn the_policy_decides_before_anything_is_sent() {
     assert_eq!(world(FEATURE, one()).code("/Coverage", ""), Code::PolicyDenied);
 }
