@@ -22,6 +22,7 @@ mod plans;
 mod prevention;
 mod problems;
 mod strangers;
+mod tree;
 mod visits;
 mod vitals;
 

@@ -1,12 +1,13 @@
 //! Allergies and intolerances, the explicit "no known allergy" among them.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     chart::Chart,
     clinic::REYES,
     code::{Code, RXNORM, SNOMED, concept, hl7, named},
     moment::{Moment, days_after},
+    tree::tree,
 };
 
 struct Allergen {
@@ -111,13 +112,13 @@ fn store(chart: &mut Chart<'_>, allergen: &Allergen) {
     let at = noted(chart);
     let mut body = base(chart, at, "confirmed", Some("active"));
     if let Some(members) = body.as_object_mut() {
-        members.insert("type".to_owned(), json!(allergen.kind));
-        members.insert("category".to_owned(), json!([allergen.category]));
-        members.insert("criticality".to_owned(), json!(allergen.criticality));
+        members.insert("type".to_owned(), tree!(allergen.kind));
+        members.insert("category".to_owned(), tree!([allergen.category]));
+        members.insert("criticality".to_owned(), tree!(allergen.criticality));
         members.insert("code".to_owned(), concept(allergen.system, allergen.code));
         members.insert(
             "reaction".to_owned(),
-            json!([{ "manifestation": [concept(SNOMED, allergen.manifestation)], "severity": allergen.severity,
+            tree!([{ "manifestation": [concept(SNOMED, allergen.manifestation)], "severity": allergen.severity,
                      "description": format!("{} after exposure to {}", allergen.manifestation.1, allergen.code.1) }]),
         );
     }
@@ -138,7 +139,7 @@ fn mistaken(chart: &mut Chart<'_>) {
     let mut body = base(chart, at, "entered-in-error", None);
     if let Some(members) = body.as_object_mut() {
         members.insert("code".to_owned(), concept(RXNORM, ("1191", "aspirin")));
-        members.insert("criticality".to_owned(), json!("high"));
+        members.insert("criticality".to_owned(), tree!("high"));
     }
     chart.put(&["us-core-allergyintolerance"], at, body);
 }
@@ -146,7 +147,7 @@ fn mistaken(chart: &mut Chart<'_>) {
 fn base(chart: &mut Chart<'_>, at: Moment, verification: &str, clinical: Option<&str>) -> Value {
     let id = chart.next_id("alg");
     let capitalised = if verification == "confirmed" { "Confirmed" } else { "Entered in Error" };
-    let mut body = json!({
+    let mut body = tree!({
         "resourceType": "AllergyIntolerance",
         "id": id,
         "verificationStatus": hl7("allergyintolerance-verification", (verification, capitalised)),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     CHART_DATE,
@@ -13,6 +13,7 @@ use super::{
     code::{Code, US_CORE, reference},
     disease::Disease,
     moment::{Moment, days_after, years_between},
+    tree::tree,
     visits::Visit,
 };
 use crate::data::Records;
@@ -120,13 +121,13 @@ impl<'r> Chart<'r> {
         let mut resource = resource;
         if let Some(body) = resource.as_object_mut() {
             let urls: Vec<String> = profiles.iter().map(|name| format!("{US_CORE}{name}")).collect();
-            let mut meta = json!({ "lastUpdated": updated.instant() });
+            let mut meta = tree!({ "lastUpdated": updated.instant() });
             if let Some(members) = meta.as_object_mut() {
                 if !urls.is_empty() {
-                    members.insert("profile".to_owned(), json!(urls));
+                    members.insert("profile".to_owned(), tree!(urls));
                 }
                 if !labels.is_empty() {
-                    members.insert("security".to_owned(), json!(labels));
+                    members.insert("security".to_owned(), tree!(labels.to_vec()));
                 }
             }
             body.insert("meta".to_owned(), meta);

@@ -1,10 +1,11 @@
 //! The hospital itself: organisations, places, clinicians and the formulary, shared by all charts.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     code::{Code, NUCC, RXNORM, US_CORE, coding, concept, hl7, named, reference},
     drug::FORMULARY,
+    tree::tree,
 };
 use crate::data::{CHART_INSTANT, Records};
 
@@ -99,7 +100,7 @@ pub(super) fn open(records: &mut Records) {
         let mut resource = resource;
         if let Some(body) = resource.as_object_mut() {
             let url = format!("{US_CORE}{profile}");
-            body.insert("meta".to_owned(), json!({ "lastUpdated": CHART_INSTANT, "profile": [url] }));
+            body.insert("meta".to_owned(), tree!({ "lastUpdated": CHART_INSTANT, "profile": [url] }));
         }
         let stored = records.insert(resource);
         debug_assert!(stored.is_ok(), "a generated resource cannot be stored: {stored:?}");
@@ -122,7 +123,7 @@ pub(super) fn open(records: &mut Records) {
     for drug in FORMULARY {
         put(
             "us-core-medication",
-            json!({
+            tree!({
                 "resourceType": "Medication",
                 "id": format!("med-{}", drug.rxnorm.0),
                 "code": concept(RXNORM, drug.rxnorm),
@@ -133,7 +134,7 @@ pub(super) fn open(records: &mut Records) {
 }
 
 fn organization(id: &str, name: &str, kind: Code, npi: u64) -> Value {
-    json!({
+    tree!({
         "resourceType": "Organization", "id": id, "active": true, "name": name,
         "identifier": [{ "system": "http://hl7.org/fhir/sid/us-npi", "value": with_check_digit(npi) }],
         "type": [hl7("organization-type", kind)],
@@ -144,7 +145,7 @@ fn organization(id: &str, name: &str, kind: Code, npi: u64) -> Value {
 }
 
 fn location(id: &str, name: &str, kind: Code) -> Value {
-    json!({
+    tree!({
         "resourceType": "Location", "id": id, "status": "active", "name": name, "mode": "instance",
         "type": [hl7("v3-RoleCode", kind)],
         "address": { "line": ["100 Quayside Avenue"], "city": "Port Ellery", "state": "WA", "postalCode": "98000" },
@@ -153,7 +154,7 @@ fn location(id: &str, name: &str, kind: Code) -> Value {
 }
 
 fn practitioner(clinician: &Clinician, npi: u64) -> Value {
-    json!({
+    tree!({
         "resourceType": "Practitioner", "id": clinician.id, "active": true, "gender": clinician.gender,
         "identifier": [{ "system": "http://hl7.org/fhir/sid/us-npi", "value": with_check_digit(npi) }],
         "name": [{ "use": "official", "text": clinician.name, "family": clinician.family,
@@ -164,7 +165,7 @@ fn practitioner(clinician: &Clinician, npi: u64) -> Value {
 }
 
 fn practitioner_role(clinician: &Clinician) -> Value {
-    json!({
+    tree!({
         "resourceType": "PractitionerRole",
         "id": clinician.id.replace("pract-", "role-"),
         "active": true,

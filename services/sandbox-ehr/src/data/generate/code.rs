@@ -1,6 +1,8 @@
 //! Code systems, US Core profiles and the small JSON shapes that every resource repeats.
 
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use super::tree::tree;
 
 pub(super) const SNOMED: &str = "http://snomed.info/sct";
 pub(super) const ICD10: &str = "http://hl7.org/fhir/sid/icd-10-cm";
@@ -17,27 +19,27 @@ pub(super) const US_CORE: &str = "http://hl7.org/fhir/us/core/StructureDefinitio
 pub(super) type Code = (&'static str, &'static str);
 
 pub(super) fn coding(system: &str, (code, display): (&str, &str)) -> Value {
-    json!({ "system": system, "code": code, "display": display })
+    tree!({ "system": system, "code": code, "display": display })
 }
 
 /// A concept of one coding whose text is its display.
 pub(super) fn concept(system: &str, code: (&str, &str)) -> Value {
-    json!({ "coding": [coding(system, code)], "text": code.1 })
+    tree!({ "coding": [coding(system, code)], "text": code.1 })
 }
 
 /// A concept of an HL7 terminology system, by the system's short name.
 pub(super) fn hl7(name: &str, code: (&str, &str)) -> Value {
-    json!({ "coding": [coding(&format!("http://terminology.hl7.org/CodeSystem/{name}"), code)] })
+    tree!({ "coding": [coding(&format!("http://terminology.hl7.org/CodeSystem/{name}"), code)] })
 }
 
 pub(super) fn quantity(value: f64, decimals: i32, unit: &str, ucum: &str) -> Value {
-    json!({ "value": number(value, decimals), "unit": unit, "system": UCUM, "code": ucum })
+    tree!({ "value": number(value, decimals), "unit": unit, "system": UCUM, "code": ucum })
 }
 
 /// A decimal rounded as the measuring device would; whole numbers are written without a fraction.
 pub(super) fn number(value: f64, decimals: i32) -> Value {
     let rounded = round(value, decimals);
-    if decimals == 0 { json!(rounded as i64) } else { json!(rounded) }
+    if decimals == 0 { tree!(rounded as i64) } else { tree!(rounded) }
 }
 
 pub(super) fn round(value: f64, decimals: i32) -> f64 {
@@ -46,9 +48,9 @@ pub(super) fn round(value: f64, decimals: i32) -> f64 {
 }
 
 pub(super) fn reference(kind: &str, id: &str) -> Value {
-    json!({ "reference": format!("{kind}/{id}") })
+    tree!({ "reference": format!("{kind}/{id}") })
 }
 
 pub(super) fn named(kind: &str, id: &str, display: &str) -> Value {
-    json!({ "reference": format!("{kind}/{id}"), "display": display })
+    tree!({ "reference": format!("{kind}/{id}"), "display": display })
 }

@@ -1,7 +1,7 @@
 //! Documents: notes with the text inside, and letters whose bytes lie in a Binary.
 
+use super::tree::tree;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use serde_json::json;
 
 use super::{
     chart::Chart,
@@ -83,26 +83,26 @@ fn letter(chart: &mut Chart<'_>) {
 fn store(chart: &mut Chart<'_>, document: &Document<'_>) {
     let id = chart.next_id("doc");
     let size = document.text.len();
-    let mut attachment = json!({ "contentType": "text/plain; charset=utf-8", "language": "en-US", "size": size,
+    let mut attachment = tree!({ "contentType": "text/plain; charset=utf-8", "language": "en-US", "size": size,
         "title": document.kind.1, "creation": document.at.local() });
     let bytes = STANDARD.encode(&document.text);
     if let Some(members) = attachment.as_object_mut() {
         if document.is_separate {
             let binary = chart.next_id("bin");
-            members.insert("url".to_owned(), json!(format!("Binary/{binary}")));
-            let body = json!({ "resourceType": "Binary", "id": binary, "contentType": "text/plain; charset=utf-8",
+            members.insert("url".to_owned(), tree!(format!("Binary/{binary}")));
+            let body = tree!({ "resourceType": "Binary", "id": binary, "contentType": "text/plain; charset=utf-8",
                 "securityContext": chart.subject(), "data": bytes });
             chart.put(&[], document.at, body);
         } else {
-            members.insert("data".to_owned(), json!(bytes));
+            members.insert("data".to_owned(), tree!(bytes));
         }
     }
-    let mut body = json!({
+    let mut body = tree!({
         "resourceType": "DocumentReference",
-        "id": id,
+        "id": &id,
         "status": document.status,
         "docStatus": if document.status == "current" { "final" } else { "entered-in-error" },
-        "identifier": [{ "system": "https://sandbox.sallyport.example/document", "value": id }],
+        "identifier": [{ "system": "https://sandbox.sallyport.example/document", "value": &id }],
         "type": concept(LOINC, document.kind),
         "category": [{ "coding": [coding("http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category",
                                          ("clinical-note", "Clinical Note"))] }],
@@ -118,7 +118,7 @@ fn store(chart: &mut Chart<'_>, document: &Document<'_>) {
         let end = visit.at.plus(30);
         members.insert(
             "context".to_owned(),
-            json!({ "encounter": [reference("Encounter", &visit.id)],
+            tree!({ "encounter": [reference("Encounter", &visit.id)],
                     "period": { "start": visit.at.local(), "end": end.local() } }),
         );
     }

@@ -3,7 +3,7 @@
 mod analyte;
 mod physiology;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::analyte::{
     ALBUMIN_RATIO, Analyte, CHEMISTRY, COUNT, EGFR, FERRITIN, GLYCATED, INR, LIPIDS, NATRIURETIC, TSH, URATE,
@@ -14,6 +14,7 @@ use super::{
     clinic::HOSPITAL,
     code::{Code, LOINC, SNOMED, coding, concept, hl7, named, number, quantity, reference, round},
     disease::Disease,
+    tree::tree,
     visits::{Kind, Visit},
 };
 
@@ -109,7 +110,7 @@ fn report(chart: &mut Chart<'_>, norms: &physiology::Norms, visit: &Visit, panel
         }
     }
     let issued = visit.at.plus(60 * 7);
-    let body = json!({
+    let body = tree!({
         "resourceType": "DiagnosticReport",
         "id": chart.next_id("rep"),
         "status": "final",
@@ -145,16 +146,16 @@ fn result(
     if test.code == EGFR.code && value > 90.0 {
         let mut capped = quantity(90.0, 0, test.unit.0, test.unit.1);
         if let Some(parts) = capped.as_object_mut() {
-            parts.insert("comparator".to_owned(), json!(">"));
+            parts.insert("comparator".to_owned(), tree!(">"));
         }
         members.insert("valueQuantity".to_owned(), capped);
     } else {
         members.insert("valueQuantity".to_owned(), quantity(value, test.decimals, test.unit.0, test.unit.1));
     }
-    members.insert("referenceRange".to_owned(), json!([range(test, low, high)]));
+    members.insert("referenceRange".to_owned(), tree!([range(test, low, high)]));
     members.insert(
         "interpretation".to_owned(),
-        json!([interpret(round(value, test.decimals), low, high, test)]),
+        tree!([interpret(round(value, test.decimals), low, high, test)]),
     );
     chart.put(&["us-core-observation-lab"], visit.at.plus(60 * 7), body);
     Some(id)
@@ -165,15 +166,15 @@ fn range(test: &Analyte, low: Option<f64>, high: Option<f64>) -> Value {
     let text = |value: f64| number(value, test.decimals);
     match (low, high) {
         (Some(low), Some(high)) => {
-            json!({ "low": bound(low), "high": bound(high), "text": format!("{}-{} {}", text(low), text(high), test.unit.0) })
+            tree!({ "low": bound(low), "high": bound(high), "text": format!("{}-{} {}", text(low), text(high), test.unit.0) })
         }
         (Some(low), None) => {
-            json!({ "low": bound(low), "text": format!(">= {} {}", text(low), test.unit.0) })
+            tree!({ "low": bound(low), "text": format!(">= {} {}", text(low), test.unit.0) })
         }
         (None, Some(high)) => {
-            json!({ "high": bound(high), "text": format!("<= {} {}", text(high), test.unit.0) })
+            tree!({ "high": bound(high), "text": format!("<= {} {}", text(high), test.unit.0) })
         }
-        (None, None) => json!({ "text": "no range given" }),
+        (None, None) => tree!({ "text": "no range given" }),
     }
 }
 
@@ -211,7 +212,7 @@ fn unusual(chart: &mut Chart<'_>) {
         return;
     }
     let (code, member, value, status) = match chart.person.number % 5 {
-        0 => (("5778-6", "Color of Urine"), "valueString", json!("Yellow, slightly cloudy"), "final"),
+        0 => (("5778-6", "Color of Urine"), "valueString", tree!("Yellow, slightly cloudy"), "final"),
         1 => (
             ("2276-4", "Ferritin [Mass/volume] in Serum or Plasma"),
             "dataAbsentReason",
@@ -221,7 +222,7 @@ fn unusual(chart: &mut Chart<'_>) {
         2 => (
             ("600-7", "Bacteria identified in Blood by Culture"),
             "valueString",
-            json!("No growth after 5 days"),
+            tree!("No growth after 5 days"),
             "final",
         ),
         3 => (
@@ -240,17 +241,17 @@ fn unusual(chart: &mut Chart<'_>) {
     };
     let mut body = base(chart, &visit, code);
     if let Some(members) = body.as_object_mut() {
-        members.insert("status".to_owned(), json!(status));
+        members.insert("status".to_owned(), tree!(status));
         members.insert(member.to_owned(), value);
         if status == "entered-in-error" {
-            members.insert("note".to_owned(), json!([{ "text": "Sample hemolysed, result withdrawn" }]));
+            members.insert("note".to_owned(), tree!([{ "text": "Sample hemolysed, result withdrawn" }]));
         }
     }
     chart.put(&["us-core-observation-lab"], visit.at.plus(60 * 9), body);
 }
 
 fn base(chart: &mut Chart<'_>, visit: &Visit, code: Code) -> Value {
-    json!({
+    tree!({
         "resourceType": "Observation",
         "id": chart.next_id("lab"),
         "status": "final",

@@ -1,7 +1,7 @@
 //! MedicationRequests: the drugs a patient's diseases call for, those replaced, and short courses.
 
 use jiff::civil::Date;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     allergies::PENICILLIN_CODE,
@@ -12,6 +12,7 @@ use super::{
     drug::{self, Drug},
     moment::{Moment, days_after},
     problems::part2,
+    tree::tree,
     visits::Kind,
 };
 
@@ -174,9 +175,9 @@ fn oddities(chart: &mut Chart<'_>) {
 fn store(chart: &mut Chart<'_>, order: &Order) {
     let id = chart.next_id("mr");
     let drug = order.drug;
-    let mut body = json!({
+    let mut body = tree!({
         "resourceType": "MedicationRequest",
-        "id": id,
+        "id": &id,
         "status": order.status,
         "intent": "order",
         "category": [hl7("medicationrequest-category", ("community", "Community"))],
@@ -196,21 +197,21 @@ fn store(chart: &mut Chart<'_>, order: &Order) {
         members.insert("medicationCodeableConcept".to_owned(), concept(RXNORM, drug.rxnorm));
     }
     if let Some(reason) = &order.reason {
-        members.insert("reasonCode".to_owned(), json!([concept(SNOMED, reason.code)]));
+        members.insert("reasonCode".to_owned(), tree!([concept(SNOMED, reason.code)]));
         if let Some(condition) = &reason.condition {
-            members.insert("reasonReference".to_owned(), json!([reference("Condition", condition)]));
+            members.insert("reasonReference".to_owned(), tree!([reference("Condition", condition)]));
         }
     }
     if let Some(encounter) = &order.encounter {
         members.insert("encounter".to_owned(), reference("Encounter", encounter));
     }
     if let Some(stop) = order.stop {
-        members.insert("statusReason".to_owned(), json!({ "text": stop }));
+        members.insert("statusReason".to_owned(), tree!({ "text": stop }));
     }
     if order.status == "active" && !drug.as_needed {
         members.insert(
             "dispenseRequest".to_owned(),
-            json!({ "numberOfRepeatsAllowed": 3,
+            tree!({ "numberOfRepeatsAllowed": 3,
                     "expectedSupplyDuration": { "value": 90, "unit": "day", "system": UCUM, "code": "d" } }),
         );
     }
@@ -220,7 +221,7 @@ fn store(chart: &mut Chart<'_>, order: &Order) {
     if order.status == "stopped" {
         let mut before = body.clone();
         if let Some(members) = before.as_object_mut() {
-            members.insert("status".to_owned(), json!("active"));
+            members.insert("status".to_owned(), tree!("active"));
             members.remove("statusReason");
         }
         chart.put_labelled(&["us-core-medicationrequest"], order.at, &labels, before);
@@ -235,7 +236,7 @@ fn dosage(drug: &Drug) -> Value {
     let unit = drug.dose.1;
     let code = if unit == "[iU]" { unit.to_owned() } else { format!("{{{unit}}}") };
     let shown = if unit == "[iU]" { "units" } else { unit };
-    json!({
+    tree!({
         "text": drug.instruction,
         "asNeededBoolean": drug.as_needed,
         "route": concept(SNOMED, drug.route),

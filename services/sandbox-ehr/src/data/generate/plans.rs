@@ -1,6 +1,6 @@
 //! Care team, goals and care plan of patients with a chronic disease.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     chart::Chart,
@@ -8,6 +8,7 @@ use super::{
     code::{Code, SNOMED, UCUM, concept, hl7, named, reference},
     disease::Disease,
     moment::{Moment, days_after},
+    tree::tree,
 };
 
 /// A goal: what is aimed at, its measure, and the bound.
@@ -76,9 +77,9 @@ fn team(chart: &mut Chart<'_>, at: Moment, over: bool) {
     }
     let participants: Vec<Value> = members
         .into_iter()
-        .map(|(who, role)| json!({ "role": [concept(SNOMED, role)], "member": named("Practitioner", who.id, who.name) }))
+        .map(|(who, role)| tree!({ "role": [concept(SNOMED, role)], "member": named("Practitioner", who.id, who.name) }))
         .collect();
-    let body = json!({
+    let body = tree!({
         "resourceType": "CareTeam",
         "id": chart.next_id("team"),
         "status": if over { "inactive" } else { "active" },
@@ -93,9 +94,9 @@ fn goal(chart: &mut Chart<'_>, aim: &Aim, at: Moment, over: bool) -> String {
     let id = chart.next_id("goal");
     let (value, unit, code) = aim.high;
     let due = days_after(at.date, 365);
-    let mut body = json!({
+    let mut body = tree!({
         "resourceType": "Goal",
-        "id": id,
+        "id": &id,
         "lifecycleStatus": if over { "cancelled" } else { "active" },
         "description": { "text": aim.text },
         "subject": chart.subject(),
@@ -107,7 +108,7 @@ fn goal(chart: &mut Chart<'_>, aim: &Aim, at: Moment, over: bool) -> String {
         }],
     });
     if let (Some(condition), Some(members)) = (chart.condition_of(aim.disease), body.as_object_mut()) {
-        members.insert("addresses".to_owned(), json!([reference("Condition", condition)]));
+        members.insert("addresses".to_owned(), tree!([reference("Condition", condition)]));
     }
     chart.put(&["us-core-goal"], at, body);
     id
@@ -124,7 +125,7 @@ fn plan(chart: &mut Chart<'_>, goals: Vec<Value>, at: Moment, over: bool) {
         .map(|id| reference("Condition", id))
         .collect();
     let items: String = names.iter().map(|name| format!("<li>{name}</li>")).collect();
-    let mut body = json!({
+    let mut body = tree!({
         "resourceType": "CarePlan",
         "id": chart.next_id("plan"),
         "status": if over { "completed" } else { "active" },

@@ -1,7 +1,7 @@
 //! Immunizations, procedures and smoking status.
 
 use jiff::civil::Date;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     CHART_DATE,
@@ -11,6 +11,7 @@ use super::{
     code::{CVX, Code, LOINC, SNOMED, concept, hl7, named, reference},
     disease::Disease,
     moment::{Moment, days_after},
+    tree::tree,
     visits::Kind,
 };
 
@@ -77,7 +78,7 @@ fn immunization(chart: &mut Chart<'_>, vaccine: Code, day: Date, status: &str) {
     let child = chart.age_on(day) < 18.0;
     let given_by = if child { &LINDQVIST } else { &REYES };
     let at = Moment::at(day, 10, 50);
-    let mut body = json!({
+    let mut body = tree!({
         "resourceType": "Immunization",
         "id": chart.next_id("imm"),
         "status": status,
@@ -93,7 +94,7 @@ fn immunization(chart: &mut Chart<'_>, vaccine: Code, day: Date, status: &str) {
             members.insert("statusReason".to_owned(), hl7("v3-ActReason", ("PATOBJ", "patient objection")));
         } else {
             let lot = format!("HL{:05}", chart.whole(10_000, 99_999));
-            members.insert("lotNumber".to_owned(), json!(lot));
+            members.insert("lotNumber".to_owned(), tree!(lot));
             let left = if child {
                 ("61396006", "Structure of left thigh")
             } else {
@@ -179,7 +180,7 @@ fn procedure(chart: &mut Chart<'_>, code: Code, day: Date, reason: Option<Diseas
     let at = Moment::at(day, 9, 40);
     let heart = matches!(reason, Some(Disease::Coronary | Disease::Fibrillation));
     let by = if heart { &OKAFOR } else { &REYES };
-    let mut body = json!({
+    let mut body = tree!({
         "resourceType": "Procedure",
         "id": chart.next_id("proc"),
         "status": status,
@@ -190,13 +191,13 @@ fn procedure(chart: &mut Chart<'_>, code: Code, day: Date, reason: Option<Diseas
     if let Some(members) = body.as_object_mut() {
         // Half the world records a moment, half a period: clients meet both.
         if heart {
-            let period = json!({ "start": at.local(), "end": at.plus(75).local() });
+            let period = tree!({ "start": at.local(), "end": at.plus(75).local() });
             members.insert("performedPeriod".to_owned(), period);
         } else {
-            members.insert("performedDateTime".to_owned(), json!(at.local()));
+            members.insert("performedDateTime".to_owned(), tree!(at.local()));
         }
         if let Some(reason) = reason {
-            members.insert("reasonCode".to_owned(), json!([concept(SNOMED, reason.snomed())]));
+            members.insert("reasonCode".to_owned(), tree!([concept(SNOMED, reason.snomed())]));
         }
     }
     chart.put(&["us-core-procedure"], at.plus(90), body);
@@ -216,7 +217,7 @@ fn smoking(chart: &mut Chart<'_>) {
             Tobacco::Former => ("8517006", "Ex-smoker"),
             Tobacco::Current => ("449868002", "Smokes tobacco daily"),
         };
-        let body: Value = json!({
+        let body: Value = tree!({
             "resourceType": "Observation",
             "id": chart.next_id("soc"),
             "status": "final",

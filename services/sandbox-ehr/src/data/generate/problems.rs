@@ -1,7 +1,7 @@
 //! Conditions: the problem list, diagnoses made in encounters, and entries that must not be believed.
 
 use jiff::civil::Date;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     cast::{Edge, Sex},
@@ -9,6 +9,7 @@ use super::{
     clinic::REYES,
     code::{ACT_CODE, CONFIDENTIALITY, Code, ICD10, SNOMED, coding, hl7, named, reference},
     moment::{Moment, days_after},
+    tree::tree,
     visits::{Kind, Visit},
 };
 
@@ -189,9 +190,9 @@ fn store(
         None => ("problem-list-item", "Problem List Item"),
     };
     let recorded = visit.map_or_else(|| Moment::at(onset, 10, 15), |visit| visit.at.plus(12));
-    let mut body = json!({
+    let mut body = tree!({
         "resourceType": "Condition",
-        "id": id,
+        "id": &id,
         "verificationStatus": hl7("condition-ver-status", (standing.verification, display(standing.verification))),
         "category": [hl7("condition-category", category)],
         "code": { "coding": [coding(SNOMED, snomed), coding(ICD10, icd10)], "text": snomed.1 },
@@ -211,7 +212,7 @@ fn store(
             members.insert("encounter".to_owned(), reference("Encounter", &visit.id));
         }
         if let Some(abated) = standing.abated {
-            members.insert("abatementDateTime".to_owned(), json!(abated.to_string()));
+            members.insert("abatementDateTime".to_owned(), tree!(abated.to_string()));
         }
     }
     let updated = standing.abated.map_or(recorded, |day| Moment::at(day.min(chart.today()), 11, 0));

@@ -1,7 +1,7 @@
 //! Encounters: when the patient came, why, and whom they saw. Later parts hang on them.
 
 use jiff::civil::{Date, Weekday};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     cast::Edge,
@@ -10,6 +10,7 @@ use super::{
     code::{ACT_CODE, Code, SNOMED, coding, concept, named},
     disease::Disease,
     moment::{Moment, days_after},
+    tree::tree,
 };
 
 /// What kind of encounter it is.
@@ -169,18 +170,18 @@ fn who(chart: &Chart<'_>, kind: Kind, index: usize) -> &'static Clinician {
 
 fn store(chart: &mut Chart<'_>, visit: &Visit) {
     let end = visit.at.plus(visit.kind.minutes());
-    let mut period = json!({ "start": visit.at.local() });
+    let mut period = tree!({ "start": visit.at.local() });
     if !visit.is_open
         && let Some(members) = period.as_object_mut()
     {
-        members.insert("end".to_owned(), json!(end.local()));
+        members.insert("end".to_owned(), tree!(end.local()));
     }
     let place = visit.kind.place(visit.clinician);
     let role =
         if visit.kind == Kind::Inpatient { ("ATND", "attender") } else { ("PPRF", "primary performer") };
-    let mut body = json!({
+    let mut body = tree!({
         "resourceType": "Encounter",
-        "id": visit.id,
+        "id": &visit.id,
         "status": if visit.is_open { "in-progress" } else { "finished" },
         "class": coding(ACT_CODE, visit.kind.class()),
         "type": [concept(SNOMED, visit.kind.coded())],
@@ -206,5 +207,5 @@ fn store(chart: &mut Chart<'_>, visit: &Visit) {
 fn discharge(chart: &Chart<'_>) -> Value {
     let system = "http://terminology.hl7.org/CodeSystem/discharge-disposition";
     let code = if chart.person.edge == Edge::Deceased { ("hosp", "Hospice") } else { ("home", "Home") };
-    json!({ "dischargeDisposition": { "coding": [coding(system, code)], "text": code.1 } })
+    tree!({ "dischargeDisposition": { "coding": [coding(system, code)], "text": code.1 } })
 }

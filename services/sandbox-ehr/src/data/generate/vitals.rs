@@ -1,6 +1,6 @@
 //! Vital signs at each visit where somebody was in the room.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     cast::Sex,
@@ -8,6 +8,7 @@ use super::{
     code::{Code, LOINC, UCUM, coding, hl7, named, number, reference, round},
     disease::Disease,
     moment::years_between,
+    tree::tree,
     visits::{Kind, Visit},
 };
 
@@ -188,7 +189,7 @@ fn single(chart: &mut Chart<'_>, visit: &Visit, sign: &Sign, value: f64) {
 fn oximetry(chart: &mut Chart<'_>, visit: &Visit, value: f64) {
     let mut body = base(chart, visit, ("59408-5", "Oxygen saturation in Arterial blood by Pulse oximetry"));
     if let Some(members) = body.as_object_mut() {
-        let both = json!({ "coding": [
+        let both = tree!({ "coding": [
             coding(LOINC, ("59408-5", "Oxygen saturation in Arterial blood by Pulse oximetry")),
             coding(LOINC, ("2708-6", "Oxygen saturation in Arterial blood")) ], "text": "Oxygen saturation" });
         members.insert("code".to_owned(), both);
@@ -203,13 +204,13 @@ fn blood_pressure(chart: &mut Chart<'_>, visit: &Visit, systolic: f64, diastolic
     let part = |code: Code, value: f64| {
         if refused {
             let absent = hl7("data-absent-reason", ("asked-declined", "Asked But Declined"));
-            json!({ "code": { "coding": [coding(LOINC, code)] }, "dataAbsentReason": absent })
+            tree!({ "code": { "coding": [coding(LOINC, code)] }, "dataAbsentReason": absent })
         } else {
-            json!({ "code": { "coding": [coding(LOINC, code)] }, "valueQuantity": measured(value, 0, "mmHg", "mm[Hg]") })
+            tree!({ "code": { "coding": [coding(LOINC, code)] }, "valueQuantity": measured(value, 0, "mmHg", "mm[Hg]") })
         }
     };
     if let Some(members) = body.as_object_mut() {
-        let parts = json!([
+        let parts = tree!([
             part(("8480-6", "Systolic blood pressure"), systolic),
             part(("8462-4", "Diastolic blood pressure"), diastolic),
         ]);
@@ -219,11 +220,11 @@ fn blood_pressure(chart: &mut Chart<'_>, visit: &Visit, systolic: f64, diastolic
 }
 
 fn measured(value: f64, decimals: i32, unit: &str, ucum: &str) -> Value {
-    json!({ "value": number(value, decimals), "unit": unit, "system": UCUM, "code": ucum })
+    tree!({ "value": number(value, decimals), "unit": unit, "system": UCUM, "code": ucum })
 }
 
 fn base(chart: &mut Chart<'_>, visit: &Visit, code: Code) -> Value {
-    json!({
+    tree!({
         "resourceType": "Observation",
         "id": chart.next_id("vital"),
         "status": "final",
