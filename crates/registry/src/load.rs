@@ -54,6 +54,14 @@ impl Registry {
     /// # Errors
     /// [`LoadError`] at the first fault; nothing is loaded then.
     pub fn load(folder: &Path) -> Result<Self, LoadError> {
+        Self::load_with(folder, Vec::new())
+    }
+
+    /// Loads `first` (name and text of files that the binary itself brings), then every `*.toml` of `folder`.
+    ///
+    /// # Errors
+    /// [`LoadError`] at the first fault; nothing is loaded then.
+    pub fn load_with(folder: &Path, first: Vec<(PathBuf, String)>) -> Result<Self, LoadError> {
         let read = |path: &Path, source| LoadError::Read { path: path.to_owned(), source };
         let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
             .map_err(|e| read(folder, e))?
@@ -62,7 +70,7 @@ impl Registry {
             .filter(|path| path.extension().is_some_and(|e| e == "toml"))
             .collect();
         paths.sort();
-        let mut files = Vec::new();
+        let mut files = first;
         for path in paths {
             let text = std::fs::read_to_string(&path).map_err(|e| read(&path, e))?;
             files.push((path, text));

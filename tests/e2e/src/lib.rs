@@ -1,1 +1,4 @@
-//! sallyport-test-e2e.
+//! End to end through the front door: whole instances on free ports, seen only from outside.
+
+pub mod scenario;
+pub mod world;

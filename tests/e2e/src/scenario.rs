@@ -1,0 +1,25 @@
+//! Scenarios that tests and their planted-bug twins share: `Ok` means the property held.
+
+mod bad_input;
+mod leaks;
+mod tabs;
+
+pub use bad_input::bad_input_meets_one_clear_error_each;
+pub use leaks::{Found, no_canary_in_any_sink};
+pub use tabs::two_tabs_never_mix;
+
+use crate::world::World;
+
+/// The demonstration's story, line by line.
+///
+/// # Errors
+/// The lines that failed.
+pub async fn one_launch_holds() -> anyhow::Result<()> {
+    let world = World::start().await?;
+    let story = sallyport::demo::tell(&world.outside.ready).await;
+    world.stop().await;
+    let story = story?;
+    let failed: Vec<String> = story.lines.iter().filter(|l| !l.ok).map(|l| format!("{}: {}", l.step, l.seen)).collect();
+    anyhow::ensure!(story.is_whole(), "{failed:#?}");
+    Ok(())
+}

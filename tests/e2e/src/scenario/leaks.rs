@@ -1,0 +1,99 @@
+//! Canaries: tokens, codes, state, cookies, names and ids must not turn up where they do not belong.
+
+use anyhow::{Context, ensure};
+use sallyport::demo::{Outside, browser::Browser, ehr_launch};
+use sallyport_testkit::canary::Canaries;
+use serde_json::Value;
+
+use crate::world::{World, files_below, observed};
+
+/// A leak: which sink, which canary, how spelled.
+#[derive(Debug)]
+pub struct Found {
+    /// The sink.
+    pub sink: String,
+    /// What was found there.
+    pub canary: String,
+    /// How.
+    pub encoding: &'static str,
+}
+
+/// Launches, reads, is refused, meets an EHR that fails, logs out; then every sink is searched.
+///
+/// # Errors
+/// The leaks, or a sink that was empty (a scan of nothing proves nothing).
+pub async fn no_canary_in_any_sink() -> anyhow::Result<()> {
+    let log_before = observed().log_bytes().len();
+    let world = World::start().await?;
+    let mut browser = Browser::remembering();
+    let (secrets, identifiers) = exercise(&world.outside, &mut browser).await?;
+    let metrics = world.outside.metrics().await?;
+    let folder = world.stop().await;
+    observed().flush();
+
+    let log = observed().log_bytes().split_off(log_before);
+    let spans = serde_json::to_vec(&observed().ring.all())?;
+    let collected = format!("{:?}", observed().collector.spans());
+    let mut found = Vec::new();
+    let mut scan = |sink: &str, bytes: &[u8], canaries: &Canaries| -> anyhow::Result<()> {
+        ensure!(!bytes.is_empty(), "the sink {sink} is empty");
+        found.extend(canaries.scan(bytes).into_iter().map(|hit| Found { sink: sink.to_owned(), canary: hit.canary, encoding: hit.encoding }));
+        Ok(())
+    };
+    for (sink, bytes) in [("log", log.as_slice()), ("spans", &spans), ("collector", collected.as_bytes()), ("metrics", metrics.as_bytes())] {
+        scan(sink, bytes, &secrets)?;
+        scan(sink, bytes, &identifiers)?;
+    }
+    scan("browser", browser.received(), &secrets)?;
+    let files = files_below(&folder.path().join("data"))?;
+    ensure!(files.iter().any(|(name, _)| name.ends_with("token-vault.sqlite")), "the databases are there");
+    for (name, bytes) in files.iter().filter(|(_, bytes)| !bytes.is_empty()) {
+        scan(name, bytes, &secrets)?;
+    }
+    ensure!(found.is_empty(), "{found:#?}");
+    Ok(())
+}
+
+/// Does everything that handles secrets; returns what must not be found anywhere, and what must not be found in
+/// telemetry.
+async fn exercise(outside: &Outside, browser: &mut Browser) -> anyhow::Result<(Canaries, Canaries)> {
+    let patient = outside.patients().await?.into_iter().next().context("a patient")?;
+    let since = outside.last_request().await?;
+    let launched = ehr_launch(outside, browser, &patient).await?;
+    let read = browser.fetch(&launched.url(outside, "fhir", &format!("Patient/{patient}"))?).await?;
+    ensure!(read.status == 200, "the patient could be read");
+    browser.fetch(&launched.url(outside, "api", "v1/chart/results")?).await?;
+    for fault in ["500", "html", "401", "truncated", "foreign-patient"] {
+        outside.fault("fhir", "", fault, 1).await?;
+        browser.fetch(&launched.url(outside, "fhir", &format!("Condition?patient={patient}"))?).await?;
+        outside.clear_faults().await?;
+    }
+    outside.fault("oauth", "", "id-token:signature", 1).await?;
+    browser.walk(&outside.launch_url(&patient).await?).await?;
+    outside.clear_faults().await?;
+
+    let mut secrets = Canaries::default();
+    let tokens = outside.sandbox(http::Method::GET, "secrets", None).await?.json()?;
+    for (n, token) in tokens.as_array().context("the sandbox tells its tokens")?.iter().enumerate() {
+        secrets.add(&format!("token {n}"), token.as_str().context("a token is text")?);
+    }
+    let requests = outside.requests(since).await?;
+    for request in &requests {
+        let query = request.get("query").and_then(Value::as_str).unwrap_or_default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            if name == "code_verifier" {
+                secrets.add(&name, &value);
+            }
+        }
+    }
+    ensure!(secrets.len() >= 2, "there are tokens to look for");
+    let mut identifiers = Canaries::default();
+    identifiers.add("patient id", &format!("Patient/{patient}"));
+    let name = read.json()?.pointer("/name/0/family").and_then(Value::as_str).map(str::to_owned).context("a name")?;
+    if name.len() >= 8 {
+        identifiers.add("family name", &name);
+    }
+    let birth = read.json()?.get("birthDate").and_then(Value::as_str).map(str::to_owned).context("a birth date")?;
+    identifiers.add("birth date", &birth);
+    Ok((secrets, identifiers))
+}
