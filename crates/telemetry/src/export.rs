@@ -1,6 +1,6 @@
 //! Between the SDK and any exporter: only allow-listed attributes pass, events and status texts do not.
 
-use opentelemetry::trace::Status;
+use opentelemetry::{Value, trace::Status};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
@@ -9,37 +9,59 @@ use opentelemetry_sdk::{
 
 use crate::{SpanRing, fields, metrics::dropped_fields};
 
-/// Cuts a span down to what may leave.
-fn clean(span: &mut SpanData) {
+/// Cuts a span down to what may leave. Answers how many attributes stay behind.
+fn clean(span: &mut SpanData) -> usize {
     let before = span.attributes.len();
-    span.attributes.retain(|kv| fields::is_allowed(kv.key.as_str()));
-    dropped_fields(before - span.attributes.len());
+    span.attributes.retain_mut(|kv| {
+        let name = kv.key.as_str();
+        match &kv.value {
+            Value::Bool(_) | Value::I64(_) | Value::F64(_) => fields::is_allowed(name),
+            Value::String(text) => match fields::admit(name, text.as_str()) {
+                Some(admitted) if admitted.len() == text.as_str().len() => true,
+                Some(cut) => {
+                    kv.value = Value::from(cut.to_owned());
+                    true
+                }
+                None => false,
+            },
+            // Lists: nothing of ours is one.
+            _ => false,
+        }
+    });
     span.events = opentelemetry_sdk::trace::SpanEvents::default();
     if matches!(span.status, Status::Error { .. }) {
         span.status = Status::error("");
     }
+    before - span.attributes.len()
 }
 
 /// An exporter behind the allow-list.
 #[derive(Debug)]
-pub(crate) struct Allowed<E>(pub(crate) E);
+pub(crate) struct Allowed<E> {
+    pub(crate) exporter: E,
+    /// Counts what stays behind; one processor of several does.
+    pub(crate) counts: bool,
+}
 
 impl<E: SpanExporter> SpanExporter for Allowed<E> {
     fn export(&self, mut batch: Vec<SpanData>) -> impl Future<Output = OTelSdkResult> + Send {
-        batch.iter_mut().for_each(clean);
-        self.0.export(batch)
+        let dropped = batch.iter_mut().map(clean).sum();
+        if self.counts {
+            dropped_fields(dropped);
+        }
+        self.exporter.export(batch)
     }
 
     fn shutdown_with_timeout(&self, timeout: std::time::Duration) -> OTelSdkResult {
-        self.0.shutdown_with_timeout(timeout)
+        self.exporter.shutdown_with_timeout(timeout)
     }
 
     fn force_flush(&self) -> OTelSdkResult {
-        self.0.force_flush()
+        self.exporter.force_flush()
     }
 
     fn set_resource(&mut self, resource: &Resource) {
-        self.0.set_resource(resource);
+        self.exporter.set_resource(resource);
     }
 }
 
@@ -51,7 +73,7 @@ impl SpanProcessor for RingProcessor {
     fn on_start(&self, _span: &mut Span, _cx: &opentelemetry::Context) {}
 
     fn on_end(&self, mut span: SpanData) {
-        clean(&mut span);
+        dropped_fields(clean(&mut span));
         self.0.push(&span);
     }
 

@@ -81,11 +81,67 @@ pub const ALLOWED: &[&str] = &[
     "service",
     "error.kind",
     "location",
-    "error.message",
     "otel.status_code",
 ];
+
+/// Longer texts are cut: no field of ours is longer, a body is.
+const MAX_VALUE_BYTES: usize = 1024;
 
 /// Whether a field may leave.
 pub fn is_allowed(name: &str) -> bool {
     ALLOWED.contains(&name)
+}
+
+/// What of a field's text may leave: nothing when the field is not on the list, or does not look like itself.
+///
+/// `code` and `state` are words of OAuth too; an authorization code or a state that is logged under its own name does
+/// not look like a stable code (`launch.issuer_unknown`) or a state of ours (`half_open`).
+pub(crate) fn admit<'v>(name: &str, value: &'v str) -> Option<&'v str> {
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let fits = match name {
+        CODE => {
+            value.split_once('.').is_some_and(|(area, what)| is_word(area) && what.split('.').all(is_word))
+        }
+        "state" => value.len() <= 32 && is_word(value),
+        _ => is_allowed(name),
+    };
+    let cut = value.floor_char_boundary(MAX_VALUE_BYTES);
+    if fits { value.get(..cut) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_on_the_list_may_leave() {
+        assert_eq!(admit(TENANT_ID, "general"), Some("general"));
+        assert_eq!(admit("patient.id", "1"), None);
+        assert_eq!(admit("url.full", "https://ehr.example/Patient/1"), None);
+    }
+
+    #[test]
+    fn an_authorization_code_and_a_state_do_not_pass_for_ours() {
+        assert_eq!(admit(CODE, "launch.issuer_unknown"), Some("launch.issuer_unknown"));
+        assert_eq!(admit("state", "half_open"), Some("half_open"));
+        for oauth in ["SplxlOBeZQQYbYS6WxSbIA", "abcdef", "4711", "a.b1", "eyJh.eyJz.c2ln", ".", "a.", ""] {
+            assert_eq!(admit(CODE, oauth), None, "{oauth}");
+        }
+        assert_eq!(admit("state", "af0ifjsldkj"), None);
+        assert_eq!(admit("state", &"a".repeat(43)), None);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let long = "é".repeat(MAX_VALUE_BYTES);
+        assert_eq!(admit("reason", &long).map(str::len), Some(MAX_VALUE_BYTES));
+    }
+
+    #[test]
+    fn the_list_names_nothing_twice() {
+        let mut names = ALLOWED.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALLOWED.len());
+    }
 }

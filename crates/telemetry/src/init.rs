@@ -62,8 +62,10 @@ pub(crate) fn is_ours(metadata: &Metadata<'_>) -> bool {
 /// When the exporter cannot be built or telemetry was started before.
 pub fn init(settings: Settings) -> Result<Telemetry, Error> {
     let ring = SpanRing::new(settings.span_ring);
+    // NaN keeps everything: not tracing has to be asked for.
+    let ratio = if settings.sample_ratio.is_nan() { 1.0 } else { settings.sample_ratio.clamp(0.0, 1.0) };
     let mut provider = SdkTracerProvider::builder()
-        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample_ratio))))
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio))))
         .with_resource(Resource::builder().with_service_name(settings.service).build());
     if settings.span_ring > 0 {
         provider = provider.with_span_processor(RingProcessor(ring.clone()));
@@ -74,7 +76,7 @@ pub fn init(settings: Settings) -> Result<Telemetry, Error> {
             .with_endpoint(endpoint)
             .build()
             .map_err(Error::Exporter)?;
-        provider = provider.with_batch_exporter(Allowed(exporter));
+        provider = provider.with_batch_exporter(Allowed { exporter, counts: settings.span_ring == 0 });
     }
     let provider = provider.build();
     let traces = tracing_opentelemetry::layer()

@@ -1,4 +1,7 @@
 //! JSON log lines on stderr: time, level, target, message, allow-listed fields, trace and span id.
+//!
+//! Our own messages are constants (tests/architecture); a library's may quote what went over the wire, so only its
+//! name and level are told.
 
 use std::{
     fmt,
@@ -12,7 +15,10 @@ use serde_json::{Map, Value};
 use tracing::{Event, Subscriber, field::Field};
 use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
-use crate::{fields, metrics::dropped_fields};
+use crate::{fields, init::is_ours, metrics::dropped_fields};
+
+/// Instead of what a library says.
+const FOREIGN: &str = "a library reported a problem";
 
 /// Where log lines go; tests take them from a buffer.
 #[derive(Clone)]
@@ -36,10 +42,18 @@ struct Visitor {
 }
 
 impl Visitor {
-    fn put(&mut self, field: &Field, value: Value) {
+    fn put_text(&mut self, field: &Field, text: &str) {
         if field.name() == "message" {
-            self.message = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        } else if fields::is_allowed(field.name()) {
+            text.clone_into(&mut self.message);
+        } else if let Some(admitted) = fields::admit(field.name(), text) {
+            self.fields.insert(field.name().to_owned(), Value::from(admitted));
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    fn put(&mut self, field: &Field, value: Value) {
+        if fields::is_allowed(field.name()) {
             self.fields.insert(field.name().to_owned(), value);
         } else {
             self.dropped += 1;
@@ -49,7 +63,7 @@ impl Visitor {
 
 impl tracing::field::Visit for Visitor {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, Value::from(value));
+        self.put_text(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
@@ -69,7 +83,7 @@ impl tracing::field::Visit for Visitor {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, Value::from(format!("{value:?}")));
+        self.put_text(field, &format!("{value:?}"));
     }
 }
 
@@ -79,7 +93,11 @@ where
 {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let mut visitor = Visitor::default();
-        event.record(&mut visitor);
+        if is_ours(event.metadata()) {
+            event.record(&mut visitor);
+        } else {
+            visitor.message = FOREIGN.to_owned();
+        }
         dropped_fields(visitor.dropped);
         let mut line = Map::new();
         line.insert("timestamp_us".to_owned(), Value::from(self.clock.now()));

@@ -1,12 +1,24 @@
 //! Counters, histograms and gauges: the home of the prometheus crate.
+//!
+//! Whoever asks for the same name with the same labels gets the same metric, so that parts of one process add up.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    core::Collector,
 };
 
 static DROPPED_FIELDS: AtomicU64 = AtomicU64::new(0);
+
+/// Upper ends of a histogram's buckets, in seconds: from a cached answer to the longest call.
+const BUCKETS: [f64; 12] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// Counts fields that were not on the allow-list.
 pub(crate) fn dropped_fields(count: usize) {
@@ -15,19 +27,33 @@ pub(crate) fn dropped_fields(count: usize) {
 
 /// Where a process's metrics are registered. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Metrics(Registry);
+pub struct Metrics {
+    registry: Registry,
+    known: Arc<Mutex<HashMap<Identity, Known>>>,
+    service: Option<Arc<str>>,
+}
+
+/// What makes a metric the same: service, name, labels.
+type Identity = (Option<Arc<str>>, String, Vec<String>);
+
+#[derive(Clone)]
+enum Known {
+    Counter(IntCounterVec),
+    Gauge(IntGaugeVec),
+    Histogram(HistogramVec),
+}
 
 /// A counter with labels.
 #[derive(Clone)]
-pub struct Counter(IntCounterVec);
+pub struct Counter(Option<IntCounterVec>);
 
 /// A gauge with labels.
 #[derive(Clone)]
-pub struct Gauge(IntGaugeVec);
+pub struct Gauge(Option<IntGaugeVec>);
 
 /// A histogram of seconds with labels.
 #[derive(Clone)]
-pub struct Histogram(HistogramVec);
+pub struct Histogram(Option<HistogramVec>);
 
 impl Counter {
     /// One more.
@@ -37,21 +63,22 @@ impl Counter {
 
     /// Some more. Labels that do not fit the declaration count nowhere.
     pub fn add(&self, labels: &[&str], by: u64) {
-        if let Ok(counter) = self.0.get_metric_with_label_values(labels) {
+        if let Some(counter) = self.0.as_ref().and_then(|c| c.get_metric_with_label_values(labels).ok()) {
             counter.inc_by(by);
         }
     }
 
     /// What it stands at.
     pub fn get(&self, labels: &[&str]) -> u64 {
-        self.0.get_metric_with_label_values(labels).map_or(0, |counter| counter.get())
+        let counter = self.0.as_ref().and_then(|c| c.get_metric_with_label_values(labels).ok());
+        counter.map_or(0, |counter| counter.get())
     }
 }
 
 impl Gauge {
     /// Sets it.
     pub fn set(&self, labels: &[&str], value: i64) {
-        if let Ok(gauge) = self.0.get_metric_with_label_values(labels) {
+        if let Some(gauge) = self.0.as_ref().and_then(|g| g.get_metric_with_label_values(labels).ok()) {
             gauge.set(value);
         }
     }
@@ -60,7 +87,7 @@ impl Gauge {
 impl Histogram {
     /// Adds an observation in seconds.
     pub fn observe(&self, labels: &[&str], seconds: f64) {
-        if let Ok(histogram) = self.0.get_metric_with_label_values(labels) {
+        if let Some(histogram) = self.0.as_ref().and_then(|h| h.get_metric_with_label_values(labels).ok()) {
             histogram.observe(seconds);
         }
     }
@@ -72,38 +99,48 @@ impl Metrics {
         Self::default()
     }
 
-    /// A counter; the same name twice gives the same counter.
+    /// The same registry for one service of the process: its metrics carry `service="…"`, so that what two services
+    /// have alike (their audit spools) stays apart. A name is used either with a service or without.
+    #[must_use]
+    pub fn for_service(&self, service: &str) -> Self {
+        Self { service: Some(service.into()), ..self.clone() }
+    }
+
+    /// A counter; the same name and labels twice give the same counter.
     pub fn counter(&self, name: &str, help: &str, labels: &[&str]) -> Counter {
-        match IntCounterVec::new(Opts::new(name, help), labels) {
-            Ok(counter) => {
-                self.register(Box::new(counter.clone()));
-                Counter(counter)
-            }
-            Err(_malformed) => Counter(no_counter()),
-        }
+        let made = self.metric(name, labels, || {
+            let counter = IntCounterVec::new(self.options(name, help), labels)?;
+            Ok((Box::new(counter.clone()), Known::Counter(counter)))
+        });
+        Counter(match made {
+            Some(Known::Counter(counter)) => Some(counter),
+            _ => malformed(name),
+        })
     }
 
-    /// A gauge.
+    /// A gauge; the same name and labels twice give the same gauge.
     pub fn gauge(&self, name: &str, help: &str, labels: &[&str]) -> Gauge {
-        match IntGaugeVec::new(Opts::new(name, help), labels) {
-            Ok(gauge) => {
-                self.register(Box::new(gauge.clone()));
-                Gauge(gauge)
-            }
-            Err(_malformed) => Gauge(no_gauge()),
-        }
+        let made = self.metric(name, labels, || {
+            let gauge = IntGaugeVec::new(self.options(name, help), labels)?;
+            Ok((Box::new(gauge.clone()), Known::Gauge(gauge)))
+        });
+        Gauge(match made {
+            Some(Known::Gauge(gauge)) => Some(gauge),
+            _ => malformed(name),
+        })
     }
 
-    /// A histogram of seconds with buckets from 1 ms to 30 s.
+    /// A histogram of seconds with buckets from 1 ms to 30 s; the same name and labels twice give the same histogram.
     pub fn histogram(&self, name: &str, help: &str, labels: &[&str]) -> Histogram {
-        let buckets = vec![0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-        match HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets), labels) {
-            Ok(histogram) => {
-                self.register(Box::new(histogram.clone()));
-                Histogram(histogram)
-            }
-            Err(_malformed) => Histogram(no_histogram()),
-        }
+        let made = self.metric(name, labels, || {
+            let options = HistogramOpts { common_opts: self.options(name, help), buckets: BUCKETS.to_vec() };
+            let histogram = HistogramVec::new(options, labels)?;
+            Ok((Box::new(histogram.clone()), Known::Histogram(histogram)))
+        });
+        Histogram(match made {
+            Some(Known::Histogram(histogram)) => Some(histogram),
+            _ => malformed(name),
+        })
     }
 
     /// A gauge that is always 1 and says something about the process.
@@ -114,7 +151,7 @@ impl Metrics {
     /// The text that `/metrics` answers.
     pub fn render(&self) -> String {
         let mut out = Vec::new();
-        if TextEncoder::new().encode(&self.0.gather(), &mut out).is_err() {
+        if TextEncoder::new().encode(&self.registry.gather(), &mut out).is_err() {
             return String::new();
         }
         let mut text = String::from_utf8_lossy(&out).into_owned();
@@ -127,25 +164,38 @@ impl Metrics {
         text
     }
 
-    /// A second service in the same process may ask for a name that is there: then its numbers are not shown twice.
-    fn register(&self, collector: Box<dyn prometheus::core::Collector>) {
-        let _already_there = self.0.register(collector);
+    fn options(&self, name: &str, help: &str) -> Opts {
+        let options = Opts::new(name, help);
+        match &self.service {
+            Some(service) => options.const_label("service", service.as_ref()),
+            None => options,
+        }
+    }
+
+    /// The metric that is there, or a new one. `None` when it cannot be: then nothing is counted, and nothing fails.
+    fn metric(
+        &self,
+        name: &str,
+        labels: &[&str],
+        make: impl FnOnce() -> prometheus::Result<(Box<dyn Collector>, Known)>,
+    ) -> Option<Known> {
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        let identity = (self.service.clone(), name.to_owned(), labels);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(there) = known.get(&identity) {
+            return Some(there.clone());
+        }
+        let (collector, made) = make().ok()?;
+        self.registry.register(collector).ok()?;
+        known.insert(identity, made.clone());
+        Some(made)
     }
 }
 
-#[expect(clippy::expect_used, reason = "constant, well-formed options")]
-fn no_counter() -> IntCounterVec {
-    IntCounterVec::new(Opts::new("malformed", "malformed"), &[]).expect("constant options")
-}
-
-#[expect(clippy::expect_used, reason = "constant, well-formed options")]
-fn no_gauge() -> IntGaugeVec {
-    IntGaugeVec::new(Opts::new("malformed", "malformed"), &[]).expect("constant options")
-}
-
-#[expect(clippy::expect_used, reason = "constant, well-formed options")]
-fn no_histogram() -> HistogramVec {
-    HistogramVec::new(HistogramOpts::new("malformed", "malformed"), &[]).expect("constant options")
+/// A mistake in a declaration: the process serves on, and its log says which metric is missing.
+fn malformed<T>(name: &str) -> Option<T> {
+    tracing::error!(reason = name, "a metric is declared twice in different ways, or malformed");
+    None
 }
 
 #[cfg(test)]
@@ -157,13 +207,46 @@ mod tests {
         let metrics = Metrics::new();
         let counter = metrics.counter("sallyport_calls_total", "Calls.", &["outcome"]);
         counter.inc(&["success"]);
-        counter.inc(&["success"]);
-        assert!(metrics.render().contains("sallyport_calls_total{outcome=\"success\"} 2"));
+        counter.add(&["success"], 2);
+        metrics.gauge("sallyport_depth", "Depth.", &[]).set(&[], 7);
+        metrics.histogram("sallyport_call_seconds", "Time.", &[]).observe(&[], 0.3);
+        let text = metrics.render();
+        assert!(text.contains("sallyport_calls_total{outcome=\"success\"} 3"), "{text}");
+        assert!(text.contains("sallyport_depth 7"), "{text}");
+        assert!(text.contains("sallyport_call_seconds_bucket{le=\"0.25\"} 0"), "{text}");
+        assert!(text.contains("sallyport_call_seconds_bucket{le=\"0.5\"} 1"), "{text}");
+        assert!(text.contains("sallyport_telemetry_dropped_fields_total "), "{text}");
     }
 
     #[test]
-    fn labels_that_do_not_fit_do_not_crash() {
+    fn two_who_ask_for_the_same_name_count_together() {
         let metrics = Metrics::new();
-        metrics.counter("c_total", "C.", &["a"]).inc(&["x", "y"]);
+        metrics.counter("c_total", "C.", &["a"]).inc(&["x"]);
+        let other = metrics.clone();
+        other.counter("c_total", "C.", &["a"]).inc(&["x"]);
+        assert!(metrics.render().contains("c_total{a=\"x\"} 2"));
+    }
+
+    #[test]
+    fn services_of_one_process_stay_apart() {
+        let metrics = Metrics::new();
+        for (service, depth) in [("audit", 1), ("web", 2)] {
+            metrics.for_service(service).gauge("spool_depth", "Depth.", &["kind"]).set(&["intent"], depth);
+        }
+        let text = metrics.render();
+        assert!(text.contains("spool_depth{kind=\"intent\",service=\"audit\"} 1"), "{text}");
+        assert!(text.contains("spool_depth{kind=\"intent\",service=\"web\"} 2"), "{text}");
+    }
+
+    #[test]
+    fn labels_or_declarations_that_do_not_fit_neither_count_nor_crash() {
+        let metrics = Metrics::new();
+        let counter = metrics.counter("c_total", "C.", &["a"]);
+        counter.inc(&["x", "y"]);
+        metrics.gauge("c_total", "C.", &["a"]).set(&["x"], 9);
+        metrics.counter("not a name", "C.", &[]).inc(&[]);
+        metrics.counter("c_total", "C.", &["b"]).inc(&["x"]);
+        assert_eq!(counter.get(&["x"]), 0);
+        assert!(!metrics.render().contains('9'));
     }
 }

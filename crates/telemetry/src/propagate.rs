@@ -10,6 +10,8 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+const TRACEPARENT: &str = "traceparent";
+
 struct Carrier<'a>(&'a mut HeaderMap);
 
 impl Injector for Carrier<'_> {
@@ -22,13 +24,14 @@ impl Injector for Carrier<'_> {
 
 struct Reader<'a>(&'a HeaderMap);
 
+/// Only `traceparent` is taken over: `tracestate` is free text of whoever sent it and would travel on to the EHR.
 impl Extractor for Reader<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
+        if key == TRACEPARENT { self.0.get(key)?.to_str().ok() } else { None }
     }
 
     fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(HeaderName::as_str).collect()
+        vec![TRACEPARENT]
     }
 }
 
@@ -39,9 +42,22 @@ pub fn inject(headers: &mut HeaderMap) {
 
 /// Makes `span` a child of the context in the headers, if there is one. Before the span is entered.
 pub fn set_parent(span: &Span, headers: &HeaderMap) {
-    if headers.contains_key("traceparent") {
-        adopt(span, TraceContextPropagator::new().extract(&Reader(headers)));
+    adopt(span, extract(headers));
+}
+
+/// Makes `span` a child of an outsider's context, if that is sampled. An outsider's choice not to sample is not ours:
+/// then the span begins a trace of its own, because every call is traced unless an operator says otherwise.
+pub fn set_parent_from_outside(span: &Span, headers: &HeaderMap) {
+    let context = extract(headers);
+    if context.span().span_context().is_sampled() {
+        adopt(span, context);
     }
+}
+
+/// The context in the headers; an invalid one is an empty context.
+pub fn extract(headers: &HeaderMap) -> Context {
+    // Not `extract`: that answers the current context where there is none in the headers.
+    TraceContextPropagator::new().extract_with_context(&Context::new(), &Reader(headers))
 }
 
 /// Makes `span` a child of a stored `traceparent`, e.g. the launch's when its callback comes.
@@ -62,7 +78,7 @@ pub fn link(span: &Span, traceparent: &str) {
 pub fn traceparent() -> Option<String> {
     let mut headers = HeaderMap::new();
     inject(&mut headers);
-    headers.get("traceparent")?.to_str().ok().map(str::to_owned)
+    headers.get(TRACEPARENT)?.to_str().ok().map(str::to_owned)
 }
 
 /// The current trace's id, 32 hex digits.
@@ -83,7 +99,7 @@ fn adopt(span: &Span, context: Context) {
 fn context(traceparent: &str) -> Context {
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_str(traceparent) {
-        headers.insert("traceparent", value);
+        headers.insert(TRACEPARENT, value);
     }
-    TraceContextPropagator::new().extract(&Reader(&headers))
+    extract(&headers)
 }
