@@ -1,7 +1,9 @@
 //! A store of short-lived values and permits: a cache and a limiter, never the only copy of a truth.
 //!
 //! A trait because two adapters differ in kind: this process's memory now, a shared server for several replicas.
+//! Nothing is stored here that would be a secret in the clear: a shared server is outside the house.
 
+mod gcra;
 mod in_process;
 
 use std::time::Duration;
@@ -16,7 +18,7 @@ pub struct Unavailable;
 /// How fast something may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Permits given back in each `per`.
+    /// Permits given back in each `per`; 0 allows nothing.
     pub permits: u32,
     /// The span in which they come back.
     pub per: Duration,
@@ -29,7 +31,7 @@ pub struct Rate {
 pub enum Permit {
     /// Go on.
     Allowed,
-    /// Not before this much time has passed.
+    /// Not before this much time has passed; [`Duration::MAX`] when never.
     RetryAfter(Duration),
 }
 
@@ -39,12 +41,17 @@ pub trait Kv: Send + Sync + 'static {
     /// The value of a key, unless it expired.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Unavailable>;
 
-    /// Sets a value that expires by itself.
+    /// Sets a value that expires by itself, or sooner when room is needed.
     async fn set(&self, key: &str, value: Vec<u8>, ttl: Duration) -> Result<(), Unavailable>;
 
     /// Forgets a key.
     async fn delete(&self, key: &str) -> Result<(), Unavailable>;
 
     /// Takes one permit of a key's rate (generic cell rate algorithm).
-    async fn permit(&self, key: &str, rate: Rate) -> Result<Permit, Unavailable>;
+    async fn permit(&self, key: &str, rate: Rate) -> Result<Permit, Unavailable> {
+        self.permits(key, rate, 1).await
+    }
+
+    /// Takes `count` permits together or none of them: a replica leases some and spends them without asking again.
+    async fn permits(&self, key: &str, rate: Rate, count: u32) -> Result<Permit, Unavailable>;
 }
