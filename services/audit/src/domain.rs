@@ -3,7 +3,9 @@
 pub(crate) mod append;
 pub(crate) mod counts;
 pub(crate) mod erase;
+mod people;
 pub(crate) mod query;
+mod storing;
 
 use std::{
     collections::HashMap,
@@ -11,17 +13,11 @@ use std::{
 };
 
 use sallyport_audit_client::{AuditClient, Unsealer};
-use sallyport_db::Tx;
 use sallyport_keyring::{DataKey, DataKeyContext, Keyring, random};
 use sallyport_model::{Clock, TenantId};
 use uuid::Uuid;
 
-use crate::{
-    Error,
-    metrics::AuditMetrics,
-    sealed_form::Subject,
-    store::{Store, SubjectKind, SubjectRow},
-};
+use crate::{Error, metrics::AuditMetrics, store::Store};
 
 /// What every use case works with.
 pub(crate) struct Domain {
@@ -67,96 +63,6 @@ impl Domain {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(tenants.entry(tenant.clone()).or_insert(key)))
     }
-}
-
-/// Who a subject is, before it is looked up.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Person {
-    kind: SubjectKind,
-    endpoint: String,
-    blind: [u8; 32],
-}
-
-impl Person {
-    /// A patient, by logical id at an endpoint.
-    pub(crate) fn patient(key: &DataKey, endpoint: &str, id: &str) -> Self {
-        Self::new(key, SubjectKind::Patient, endpoint, &[id.as_bytes()])
-    }
-
-    /// A user, by issuer and subject (OIDC Core §5.7).
-    pub(crate) fn user(key: &DataKey, issuer: &str, subject: &str) -> Self {
-        Self::new(key, SubjectKind::User, "", &[issuer.as_bytes(), subject.as_bytes()])
-    }
-
-    /// Nobody: ids that belong to no person.
-    pub(crate) fn tenant(key: &DataKey) -> Self {
-        Self::new(key, SubjectKind::Tenant, "", &[])
-    }
-
-    fn new(key: &DataKey, kind: SubjectKind, endpoint: &str, parts: &[&[u8]]) -> Self {
-        // Without the endpoint, so that one search finds a patient id at every endpoint of the tenant.
-        Self { kind, endpoint: endpoint.to_owned(), blind: key.blind_index(kind.domain(), parts) }
-    }
-
-    pub(crate) fn kind(&self) -> SubjectKind {
-        self.kind
-    }
-
-    pub(crate) fn endpoint(&self) -> &str {
-        &self.endpoint
-    }
-
-    pub(crate) fn blind(&self) -> &[u8] {
-        &self.blind
-    }
-}
-
-/// The subject behind `person`, made when there is none (or when it was erased: then a new one begins).
-pub(crate) async fn subject(
-    tx: &mut Tx,
-    tenant: &TenantId,
-    tenant_key: &DataKey,
-    person: &Person,
-    now: i64,
-) -> Result<Arc<Subject>, Error> {
-    let find = (tenant.as_str(), person.kind, person.endpoint.as_str());
-    if let Some((id, wrapped)) = Store::subject(tx, find.0, find.1, find.2, &person.blind).await? {
-        return open_subject(tenant, tenant_key, id, &wrapped);
-    }
-    let (id, key) = (random_id(), DataKey::generate());
-    let row = SubjectRow {
-        id,
-        tenant: tenant.as_str().to_owned(),
-        kind: person.kind,
-        endpoint: person.endpoint.clone(),
-        blind: person.blind.to_vec(),
-        wrapped: tenant_key.seal(&subject_place(tenant, id), key.expose().expose()),
-    };
-    if Store::keep_subject(tx, &row, now).await? {
-        return Ok(Arc::new(Subject { id, key }));
-    }
-    let faster = Store::subject(tx, find.0, find.1, find.2, &person.blind).await?;
-    // Gone again between the two statements: the transaction is repeated.
-    let (id, wrapped) = faster.ok_or(Error::Interrupted)?;
-    open_subject(tenant, tenant_key, id, &wrapped)
-}
-
-/// Opens a subject's key.
-pub(crate) fn open_subject(
-    tenant: &TenantId,
-    tenant_key: &DataKey,
-    id: Uuid,
-    wrapped: &[u8],
-) -> Result<Arc<Subject>, Error> {
-    let material = tenant_key.open(&subject_place(tenant, id), wrapped)?;
-    Ok(Arc::new(Subject { id, key: DataKey::from_secret(material)? }))
-}
-
-fn subject_place(tenant: &TenantId, id: Uuid) -> Vec<u8> {
-    let mut aad = b"sallyport audit subject key v1".to_vec();
-    aad.extend_from_slice(id.as_bytes());
-    aad.extend_from_slice(tenant.as_str().as_bytes());
-    aad
 }
 
 /// Random rather than ordered by time: a subject's id must not say when somebody was first seen.

@@ -1,5 +1,6 @@
 //! The audit database: append-only records, subjects and their keys, quarantine. The only SQL of this service.
 
+mod bulk;
 mod keys;
 mod read;
 mod records;

@@ -1,24 +1,18 @@
 //! Taking a message of sealed records: open, check, seal for the store, append once, all in one transaction.
 
-use std::{collections::HashMap, sync::Arc};
-
 use aws_lc_rs::digest;
 use prost::Message as _;
-use sallyport_audit_client::{Identity, check, link_producers};
-use sallyport_db::Tx;
-use sallyport_keyring::DataKey;
-use sallyport_model::TenantId;
-use sallyport_proto::audit::v1::{Record, SealedBatch, SealedRecord};
+use sallyport_audit_client::{check, link_producers};
+use sallyport_proto::audit::v1::{SealedBatch, SealedRecord};
 use sallyport_queue::Message;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::{Domain, Person, subject};
-use crate::{
-    Error,
-    sealed_form::{self, Subject, Subjects},
-    store::{Poison, Row, Store},
+use super::{
+    Domain,
+    storing::{Arrived, Effects, store},
 };
+use crate::{Error, store::Poison};
 
 /// What the consumer does with the delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,24 +21,6 @@ pub(crate) enum Taken {
     Done,
     /// Nothing in it opens. That is a wrong key rather than a wrong message: the publisher keeps it.
     Unreadable,
-}
-
-/// A record that was opened and is sound.
-struct Arrived {
-    record: Record,
-    identity: Identity,
-    spool: Uuid,
-    sequence: i64,
-    digest: Vec<u8>,
-    bytes: usize,
-}
-
-/// What one transaction did.
-#[derive(Default)]
-struct Effects {
-    stored: Vec<Identity>,
-    duplicates: usize,
-    quarantined: Vec<&'static str>,
 }
 
 /// Takes one message. An error means that the same message is tried again.
@@ -76,7 +52,7 @@ async fn take(domain: &Domain, message: &Message, batch: &SealedBatch) -> Result
     }
     let (mut arrived, mut poison) = (Vec::new(), Vec::new());
     for sealed in &batch.records {
-        match open(domain, batch, sealed).await? {
+        match open(domain, message.id, batch, sealed).await? {
             Ok(one) => arrived.push(one),
             Err(reason) => poison.push(quarantined(message.id, sealed, reason)),
         }
@@ -91,7 +67,7 @@ async fn take(domain: &Domain, message: &Message, batch: &SealedBatch) -> Result
             tracing::error!(reason = "database", "a batch of audit records is stored one by one");
             count(domain, store(domain, &[], &poison).await?);
             for one in &arrived {
-                store_alone(domain, message.id, one).await?;
+                store_alone(domain, one).await?;
             }
         }
         Err(other) => return Err(other),
@@ -102,6 +78,7 @@ async fn take(domain: &Domain, message: &Message, batch: &SealedBatch) -> Result
 /// Opens and checks one record; the inner error is the reason for the quarantine.
 async fn open(
     domain: &Domain,
+    message: Uuid,
     batch: &SealedBatch,
     sealed: &SealedRecord,
 ) -> Result<Result<Arrived, &'static str>, Error> {
@@ -117,147 +94,19 @@ async fn open(
     }
     let Ok(spool) = Uuid::parse_str(&sealed.spool_id) else { return Ok(Err("sealed")) };
     let (digest, bytes) = (sha256(&sealed.ciphertext), sealed.ciphertext.len());
-    Ok(Ok(Arrived { record, identity, spool, sequence: sealed.spool_sequence, digest, bytes }))
+    Ok(Ok(Arrived { record, identity, message, spool, sequence: sealed.spool_sequence, digest, bytes }))
 }
 
-async fn store_alone(domain: &Domain, message: Uuid, one: &Arrived) -> Result<(), Error> {
+async fn store_alone(domain: &Domain, one: &Arrived) -> Result<(), Error> {
     let effects = match store(domain, std::slice::from_ref(one), &[]).await {
         Err(Error::Database(error)) if !error.is_unavailable() => {
-            let poison = Poison {
-                digest: one.digest.clone(),
-                reason: "unstorable",
-                message,
-                spool: Some(one.spool),
-                sequence: Some(one.sequence),
-                bytes: one.bytes,
-            };
+            let poison = one.poison("unstorable");
             store(domain, &[], &[poison]).await?
         }
         other => other?,
     };
     count(domain, effects);
     Ok(())
-}
-
-/// Everything in one transaction: after the commit the message may be forgotten.
-async fn store(domain: &Domain, arrived: &[Arrived], poison: &[Poison]) -> Result<Effects, Error> {
-    let now = domain.clock.now();
-    // Before the transaction: the key service may be far away.
-    let mut keys = HashMap::new();
-    for one in arrived {
-        if !keys.contains_key(&one.identity.tenant) {
-            keys.insert(one.identity.tenant.clone(), domain.tenant_key(&one.identity.tenant).await?);
-        }
-    }
-    let mut effects = Effects::default();
-    let mut people = People { keys, known: HashMap::new(), now };
-    let mut tx = domain.store.begin().await?;
-    for one in arrived {
-        store_one(&mut tx, &mut people, one, &mut effects).await?;
-    }
-    for one in poison {
-        if Store::quarantine(&mut tx, one, now).await? {
-            effects.quarantined.push(one.reason);
-        }
-    }
-    tx.commit().await?;
-    Ok(effects)
-}
-
-async fn store_one(
-    tx: &mut Tx,
-    people: &mut People,
-    one: &Arrived,
-    effects: &mut Effects,
-) -> Result<(), Error> {
-    let stored = Store::stored_digests(tx, &one.identity, one.spool, one.sequence).await?;
-    if stored.is_empty() {
-        let (subjects, about) = people.of(tx, one).await?;
-        let sealed = sealed_form::seal(one.record.clone(), &subjects)?;
-        let row = Row {
-            identity: &one.identity,
-            record: &one.record,
-            spool: one.spool,
-            sequence: one.sequence,
-            digest: &one.digest,
-            sealed: &sealed,
-            now: people.now,
-        };
-        if Store::append(tx, &row).await? {
-            for subject in about {
-                Store::append_subject(tx, &one.identity, subject).await?;
-            }
-            effects.stored.push(one.identity.clone());
-        } else {
-            // Another replica stored what has the same place at this moment: look at it in a new transaction.
-            return Err(Error::Interrupted);
-        }
-    } else if stored.iter().all(|digest| *digest == one.digest) {
-        effects.duplicates += 1;
-    } else {
-        // The same place or the same id with other content: never overwritten, never dropped silently.
-        let poison = Poison {
-            digest: one.digest.clone(),
-            reason: "conflict",
-            message: Uuid::nil(),
-            spool: Some(one.spool),
-            sequence: Some(one.sequence),
-            bytes: one.bytes,
-        };
-        if Store::quarantine(tx, &poison, people.now).await? {
-            effects.quarantined.push(poison.reason);
-        }
-    }
-    Ok(())
-}
-
-/// The people of one transaction, looked up once each.
-struct People {
-    keys: HashMap<TenantId, Arc<DataKey>>,
-    known: HashMap<(TenantId, Person), Arc<Subject>>,
-    now: i64,
-}
-
-impl People {
-    /// The subjects that seal a record, and the ids it is filed under.
-    async fn of(&mut self, tx: &mut Tx, one: &Arrived) -> Result<(Subjects, Vec<Uuid>), Error> {
-        let (tenant, record) = (&one.identity.tenant, &one.record);
-        let key = self.keys.get(tenant).map(Arc::clone).ok_or(Error::Interrupted)?;
-        let mut patients = Vec::with_capacity(record.patients.len());
-        for patient in &record.patients {
-            patients
-                .push(self.find(tx, tenant, &key, Person::patient(&key, &record.endpoint, patient)).await?);
-        }
-        let user = match sealed_form::user_of(record) {
-            Some(user) => {
-                Some(self.find(tx, tenant, &key, Person::user(&key, &user.issuer, &user.subject)).await?)
-            }
-            None => None,
-        };
-        let own = if sealed_form::needs_tenant_subject(record) {
-            Some(self.find(tx, tenant, &key, Person::tenant(&key)).await?)
-        } else {
-            None
-        };
-        let about = patients.iter().chain(&user).map(|subject| subject.id).collect();
-        Ok((Subjects { patients, user, tenant: own }, about))
-    }
-
-    async fn find(
-        &mut self,
-        tx: &mut Tx,
-        tenant: &TenantId,
-        key: &DataKey,
-        person: Person,
-    ) -> Result<Arc<Subject>, Error> {
-        let name = (tenant.clone(), person);
-        if let Some(known) = self.known.get(&name) {
-            return Ok(Arc::clone(known));
-        }
-        let found = subject(tx, tenant, key, &name.1, self.now).await?;
-        self.known.insert(name, Arc::clone(&found));
-        Ok(found)
-    }
 }
 
 fn quarantined(message: Uuid, sealed: &SealedRecord, reason: &'static str) -> Poison {

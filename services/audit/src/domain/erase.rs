@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sallyport_model::{EndpointId, PatientId, TenantId, User};
 use sallyport_proto::audit::v1::{Kind, Outcome, Record};
 
-use super::{Domain, Person, query::operator};
+use super::{Domain, people::Person, query::operator};
 use crate::Error;
 
 /// Who asks for an erasure and why; both are recorded, sealed like any user and reason.

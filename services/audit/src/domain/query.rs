@@ -10,7 +10,10 @@ use sallyport_proto::{
 };
 use uuid::Uuid;
 
-use super::{Domain, Person, open_subject};
+use super::{
+    Domain,
+    people::{Person, open_subject},
+};
 use crate::{
     Error,
     sealed_form::{Closed, Subject},

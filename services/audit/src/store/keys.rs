@@ -1,9 +1,13 @@
 //! Subjects: who records are about, found by blind index, with the keys that make their ids readable.
 
 use sallyport_db::{Error, Tx, on_pool, on_tx};
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::Store;
+use super::{
+    Store,
+    bulk::{marks, rows, rows_per_statement},
+};
 
 /// Whose key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,8 +21,8 @@ pub(crate) enum SubjectKind {
 }
 
 impl SubjectKind {
-    /// In the column, and the domain of the blind index.
-    fn number(self) -> i32 {
+    /// In the column.
+    pub(crate) fn number(self) -> i32 {
         match self {
             Self::Patient => 1,
             Self::User => 2,
@@ -26,6 +30,7 @@ impl SubjectKind {
         }
     }
 
+    /// The domain of the blind index: equal ids of different kinds have different indexes.
     pub(crate) fn domain(self) -> &'static str {
         match self {
             Self::Patient => "audit patient",
@@ -35,60 +40,75 @@ impl SubjectKind {
     }
 }
 
-/// A subject with its key, sealed under the tenant's.
+/// A living subject with its key, sealed under the tenant's.
+#[derive(Debug, Clone, sqlx::FromRow)]
 pub(crate) struct SubjectRow {
-    pub(crate) id: Uuid,
-    pub(crate) tenant: String,
-    pub(crate) kind: SubjectKind,
+    pub(crate) subject_id: Uuid,
+    pub(crate) kind: i32,
     pub(crate) endpoint: String,
     pub(crate) blind: Vec<u8>,
     pub(crate) wrapped: Vec<u8>,
 }
 
-/// How many ids one statement asks for.
-const CHUNK: usize = 200;
+const COLUMNS: usize = 7;
 
 impl Store {
-    /// The living subject with that blind index, and its sealed key.
-    pub(crate) async fn subject(
+    /// The tenant's living subjects with one of these blind indexes, at any endpoint.
+    pub(crate) async fn living(
         tx: &mut Tx,
         tenant: &str,
-        kind: SubjectKind,
-        endpoint: &str,
-        blind: &[u8],
-    ) -> Result<Option<(Uuid, Vec<u8>)>, Error> {
-        on_tx!(*tx, |c| {
-            sqlx::query_as(
-                "SELECT subject_id, wrapped FROM subject_keys \
-                 WHERE tenant = $1 AND kind = $2 AND blind = $3 AND endpoint = $4 AND wrapped IS NOT NULL",
-            )
-            .bind(tenant)
-            .bind(kind.number())
-            .bind(blind)
-            .bind(endpoint)
-            .fetch_optional(c)
-            .await
-        })
+        blinds: &[&[u8]],
+    ) -> Result<Vec<SubjectRow>, Error> {
+        let mut found = Vec::with_capacity(blinds.len());
+        for blinds in blinds.chunks(rows_per_statement(1)) {
+            let text = format!(
+                "SELECT subject_id, kind, endpoint, blind, wrapped FROM subject_keys \
+                 WHERE tenant = $1 AND kind IN (1, 2, 3) AND blind IN ({}) AND wrapped IS NOT NULL",
+                marks(1, blinds.len())
+            );
+            let some: Vec<SubjectRow> = on_tx!(*tx, |c| {
+                let mut query = sqlx::query_as(AssertSqlSafe(text.clone())).bind(tenant);
+                for blind in blinds {
+                    query = query.bind(*blind);
+                }
+                query.fetch_all(c).await
+            })?;
+            found.extend(some);
+        }
+        Ok(found)
     }
 
-    /// Keeps a new subject; `false` when somebody was faster.
-    pub(crate) async fn keep_subject(tx: &mut Tx, row: &SubjectRow, now: i64) -> Result<bool, Error> {
-        on_tx!(*tx, |c| {
-            sqlx::query(
+    /// Keeps new subjects. How many were new: fewer when another replica was faster with some.
+    pub(crate) async fn keep_subjects(
+        tx: &mut Tx,
+        tenant: &str,
+        subjects: &[SubjectRow],
+        now: i64,
+    ) -> Result<usize, Error> {
+        let mut kept = 0;
+        for some in subjects.chunks(rows_per_statement(COLUMNS)) {
+            let text = format!(
                 "INSERT INTO subject_keys (subject_id, tenant, kind, endpoint, blind, wrapped, created_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-            )
-            .bind(row.id)
-            .bind(row.tenant.as_str())
-            .bind(row.kind.number())
-            .bind(row.endpoint.as_str())
-            .bind(row.blind.as_slice())
-            .bind(row.wrapped.as_slice())
-            .bind(now)
-            .execute(c)
-            .await
-            .map(|done| done.rows_affected() == 1)
-        })
+                 VALUES {} ON CONFLICT DO NOTHING",
+                rows(0, some.len(), COLUMNS)
+            );
+            let done = on_tx!(*tx, |c| {
+                let mut query = sqlx::query(AssertSqlSafe(text.clone()));
+                for row in some {
+                    query = query
+                        .bind(row.subject_id)
+                        .bind(tenant)
+                        .bind(row.kind)
+                        .bind(row.endpoint.as_str())
+                        .bind(row.blind.as_slice())
+                        .bind(row.wrapped.as_slice())
+                        .bind(now);
+                }
+                query.execute(c).await.map(|done| done.rows_affected())
+            })?;
+            kept += usize::try_from(done).unwrap_or(0);
+        }
+        Ok(kept)
     }
 
     /// The subjects with that blind index at any endpoint.
@@ -113,20 +133,19 @@ impl Store {
     /// The sealed keys of `ids` that still have one.
     pub(crate) async fn subject_keys(&self, ids: &[Uuid]) -> Result<Vec<(Uuid, Vec<u8>)>, Error> {
         let mut found = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(CHUNK) {
-            let marks: Vec<_> = (1..=chunk.len()).map(|n| format!("${n}")).collect();
+        for ids in ids.chunks(rows_per_statement(1)) {
             let text = format!(
                 "SELECT subject_id, wrapped FROM subject_keys WHERE wrapped IS NOT NULL AND subject_id IN ({})",
-                marks.join(", ")
+                marks(0, ids.len())
             );
-            let rows: Vec<(Uuid, Vec<u8>)> = on_pool!(self.pool, |c| {
-                let mut query = sqlx::query_as(sqlx::AssertSqlSafe(text.clone()));
-                for id in chunk {
+            let some: Vec<(Uuid, Vec<u8>)> = on_pool!(self.pool, |c| {
+                let mut query = sqlx::query_as(AssertSqlSafe(text.clone()));
+                for id in ids {
                     query = query.bind(*id);
                 }
                 query.fetch_all(c).await
             })?;
-            found.extend(rows);
+            found.extend(some);
         }
         Ok(found)
     }
