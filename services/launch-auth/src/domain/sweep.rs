@@ -8,6 +8,9 @@ use tokio::sync::watch;
 use super::{App, end};
 use crate::{error::unavailable, store::EndReason};
 
+/// Whoever ends a session asks the vault at once; only what is still open after its deadline is tried again.
+const RETRY_AFTER_MICROS: i64 = 30 * 1_000_000;
+
 const DAY_MICROS: i64 = 24 * 3_600 * 1_000_000;
 
 /// One round.
@@ -23,7 +26,7 @@ pub(crate) async fn sweep(app: &App) {
             unavailable(&error);
         }
     }
-    match app.store.ended_with_live_grant().await {
+    match app.store.ended_with_live_grant(now.saturating_sub(RETRY_AFTER_MICROS)).await {
         Ok(sessions) => {
             for session in &sessions {
                 end::revoke_grant(app, session, "the session ended").await;

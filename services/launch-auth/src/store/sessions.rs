@@ -323,11 +323,12 @@ impl Store {
         sessions(rows)
     }
 
-    /// Ended sessions whose grant the vault has not confirmed as revoked.
-    pub(crate) async fn ended_with_live_grant(&self) -> Result<Vec<Session>, Error> {
+    /// Sessions ended before `before` whose grant the vault has not confirmed as revoked.
+    pub(crate) async fn ended_with_live_grant(&self, before: Micros) -> Result<Vec<Session>, Error> {
         let rows: Vec<Row> = on_pool!(self.pool, |c| sqlx::query_as(select!(
-            "WHERE grant_revoked = FALSE AND ended_at IS NOT NULL ORDER BY ended_at LIMIT 200"
+            "WHERE grant_revoked = FALSE AND ended_at < $1 ORDER BY ended_at LIMIT 200"
         ),)
+        .bind(before)
         .fetch_all(c)
         .await)?;
         sessions(rows)

@@ -1,0 +1,17 @@
+//! launch-auth alone, through its public doors: real sockets for HTTP, its gRPC service, a hand-made token-vault and a
+//! hand-made EHR, on every database.
+
+mod browser;
+mod callback;
+mod context;
+mod discovery;
+mod ehr;
+mod launch;
+mod pages;
+#[cfg(feature = "planted-bugs")]
+mod planted;
+mod repeat;
+mod rpc;
+mod session;
+mod vault;
+mod world;
