@@ -1,7 +1,7 @@
 //! fhir-gateway: every call to a FHIR server.
 //!
 //! Offers `/fhir/{launch}/…` and `/api/{launch}/…` to browsers and a gRPC service to `web`; all of them go through one
-//! pipeline ([`domain`]'s `call`), which builds one access context, checks on the way in and on the way out, and
+//! pipeline (`domain/call.rs`), which builds one access context, checks on the way in and on the way out, and
 //! releases nothing that is not recorded.
 
 mod config;

@@ -1,4 +1,7 @@
+use proptest::prelude::*;
+
 use super::*;
+use crate::bundle::Bundle;
 
 const OBSERVATION: &str = r##"{
   "resourceType": "Observation", "id": "o-1", "status": "final",
@@ -89,4 +92,27 @@ fn bodies_that_are_no_resource_are_faults() {
     assert_eq!(fault(&[b' '; 1_001]), Some(Fault::TooLarge));
     assert_eq!(fault(br#"{"id":"a","id":"b"}"#), Some(Fault::DuplicateKey));
     assert_eq!(fault(b"\xef\xbb\xbf{}"), None);
+}
+
+proptest! {
+    #[test]
+    fn no_body_panics(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Envelope::parse(&body, &Limits::default());
+        let _ = Bundle::parse(&body, &Limits::default());
+    }
+
+    #[test]
+    fn a_patient_in_the_wrong_place_is_never_an_owner(key in "[a-z]{1,8}", id in "[A-Za-z0-9.-]{1,20}") {
+        prop_assume!(key != "subject");
+        let body = format!(r#"{{"resourceType":"Condition","{key}":{{"reference":"Patient/{id}"}}}}"#);
+        if let Ok(envelope) = Envelope::parse(body.as_bytes(), &Limits::default()) {
+            prop_assert_eq!(envelope.references_at("subject").count(), 0);
+        }
+    }
+
+    #[test]
+    fn json_of_any_shape_does_not_panic(text in r#"(\{"(resourceType|entry|subject|link)":)?[\[\]{}",:a-z0-9\\]{0,60}"#) {
+        let _ = Envelope::parse(text.as_bytes(), &Limits::default());
+        let _ = Bundle::parse(text.as_bytes(), &Limits::default());
+    }
 }

@@ -130,7 +130,7 @@ impl Gate<'_> {
         match rule.ownership {
             Ownership::Patient => {
                 self.patient_in_context(resource_type)?;
-                let is_ours = self.access.patients.covers(id) || self.is_any_patient();
+                let is_ours = self.access.patients.covers(id) || is_any_patient(self.access);
                 if is_ours || sallyport_model::planted!("foreign-patient-in") {
                     Ok(())
                 } else {
@@ -150,15 +150,11 @@ impl Gate<'_> {
         match &self.access.patients {
             Patients::One(_) => Ok(()),
             Patients::Cohort(many) if !many.is_empty() => Ok(()),
-            _ if is_shared || self.is_any_patient() => Ok(()),
+            _ if is_shared || is_any_patient(self.access) => Ok(()),
             Patients::Cohort(_) | Patients::None => {
                 Err(Refusal::because(Code::PatientDenied, "this launch has no patient in context"))
             }
         }
-    }
-
-    fn is_any_patient(&self) -> bool {
-        self.access.patients == Patients::None && sallyport_model::planted!("context-missing-patient-is-any")
     }
 
     /// The search with its patient: every parameter that names one must name ours, and one is added where none does.
@@ -256,6 +252,11 @@ impl Gate<'_> {
     }
 }
 
+/// The planted defect in which a launch without a patient stands for every patient. Constant `false` in a release.
+pub(crate) fn is_any_patient(access: &AccessContext) -> bool {
+    access.patients == Patients::None && sallyport_model::planted!("context-missing-patient-is-any")
+}
+
 /// Whether granted ∩ feature scopes cover the call; the constraints under which they do.
 pub(crate) fn covered(
     access: &AccessContext,
@@ -267,8 +268,8 @@ pub(crate) fn covered(
         return Ok(Vec::new());
     }
     // A patient-level scope means the patient in context; without one it gives nothing.
-    let levels: &[Level] =
-        if access.patients == Patients::None { &[Level::User] } else { &[Level::Patient, Level::User] };
+    let has_patient = access.patients != Patients::None || is_any_patient(access);
+    let levels: &[Level] = if has_patient { &[Level::Patient, Level::User] } else { &[Level::User] };
     let is_everything = granted.is_empty() && sallyport_model::planted!("empty-scope-is-all");
     let mut constraints = Vec::new();
     for (set, is_everything) in [(granted, is_everything), (&access.feature_scopes, false)] {

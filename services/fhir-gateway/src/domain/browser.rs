@@ -31,9 +31,10 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Cod
     first.map(|value| value.to_str().map_err(|_bytes| Code::RequestCrossSite)).transpose()
 }
 
-/// Whether the page says that a person did this.
+/// Whether a person did this: the page says so, or the browser itself was sent here.
 pub(crate) fn is_by_person(headers: &HeaderMap) -> bool {
-    headers.get(ACTIVITY_HEADER).is_some_and(|value| value == "person")
+    let is = |name: &str, wanted: &str| headers.get(name).is_some_and(|value| value == wanted);
+    is(ACTIVITY_HEADER, "person") || is("sec-fetch-mode", "navigate")
 }
 
 #[cfg(test)]

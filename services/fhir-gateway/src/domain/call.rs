@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
+use sallyport_audit_client::Pending;
 use sallyport_egress::Instant;
 use sallyport_fhir::{Interaction, Limits, ResourceType};
 use sallyport_model::{AccessContext, Code, RequestId};
@@ -65,11 +66,11 @@ pub(crate) async fn run(gateway: &Gateway, request: Request<'_>) -> Result<Relea
                 Err(refusal)
             }
         };
-        let outcome = match &result {
-            Ok(_) => "success",
-            Err(refusal) => refusal.code.as_str(),
-        };
-        Span::current().record("outcome", outcome);
+        let code = result.as_ref().err().map(|refusal| refusal.code);
+        Span::current().record("outcome", code.map_or("success", Code::as_str));
+        if let Some(code @ (Code::UpstreamForeignPatient | Code::UpstreamForeignLink)) = code {
+            tracing::warn!(code = code.as_str(), request.id = %request.request_id, "an EHR's answer was withheld whole");
+        }
         result
     };
     made.instrument(span).await
@@ -131,36 +132,33 @@ async fn perform(
     draft: Draft,
 ) -> Result<Released, Refusal> {
     let (mut open, pending) = gateway.recorder.begin(draft)?;
-    let answered = async { Box::pin(answer(gateway, request, prepared)).await };
-    let durable = async {
-        match pending {
-            Some(pending) if sallyport_model::planted!("audit-after-release") => {
-                tokio::spawn(pending.durable());
-                Ok(())
-            }
-            Some(pending) => pending.durable().await,
-            None => Ok(()),
-        }
-    };
-    let (answered, durable) = tokio::join!(answered, durable);
-    let result = match durable {
-        Ok(()) => {
+    // Not `Err` early: an EHR's refusal is an answer too and waits for the record like any other.
+    let answered = async { Ok(Box::pin(answer(gateway, request, prepared)).await) };
+    let result = match tokio::try_join!(durable(pending), answered) {
+        Ok(((), answered)) => {
             answered.and_then(|answer| check_out(gateway, request, entry, prepared, &answer, &mut open))
         }
-        Err(error) => {
-            tracing::error!(
-                code = Code::AuditUnavailable.as_str(),
-                reason = error.label(),
-                "an answer was withheld because its intent is not durable"
-            );
-            Err(Refusal::new(Code::AuditUnavailable))
-        }
+        Err(unavailable) => Err(unavailable),
     };
     match &result {
         Ok(released) => open.close(Ok(released.tally)),
         Err(refusal) => open.close(Err(refusal)),
     }
     result
+}
+
+/// Waits until the intent would survive a power cut.
+async fn durable(pending: Option<Pending>) -> Result<(), Refusal> {
+    let Some(pending) = pending else { return Ok(()) };
+    if sallyport_model::planted!("audit-after-release") {
+        tokio::spawn(pending.durable());
+        return Ok(());
+    }
+    pending.durable().await.map_err(|error| {
+        let (code, reason) = (Code::AuditUnavailable.as_str(), error.label());
+        tracing::error!(code, reason, "an answer was withheld because its intent is not durable");
+        Refusal::new(Code::AuditUnavailable)
+    })
 }
 
 async fn answer(gateway: &Gateway, request: &Request<'_>, prepared: &Prepared) -> Result<Answer, Refusal> {

@@ -11,11 +11,11 @@ use sallyport_fhir::{
     compartment::{Verdict, verdict},
     params::{Ownership, TypeRule},
 };
-use sallyport_model::{AccessContext, Code, LaunchId, Micros, Patients, PolicyDecision, scope::Verb};
+use sallyport_model::{AccessContext, Code, LaunchId, Micros, PolicyDecision, scope::Verb};
 use sallyport_registry::Policy;
 
 use super::{
-    admit::{Admitted, Expected, covered},
+    admit::{Admitted, Expected, covered, is_any_patient},
     paging::{self, Page, Pages},
     place::Place,
     recording::Tally,
@@ -203,9 +203,7 @@ impl Exit<'_> {
 
     /// Whether one resource may leave.
     fn judge(&self, resource: &Envelope<'_>, admitted: &Admitted) -> Result<(), Withheld> {
-        let is_any = self.access.patients == Patients::None
-            && sallyport_model::planted!("context-missing-patient-is-any");
-        if is_any || sallyport_model::planted!("foreign-patient-out") {
+        if is_any_patient(self.access) || sallyport_model::planted!("foreign-patient-out") {
             return Ok(());
         }
         match verdict(resource, &self.access.patients, &self.place.base) {

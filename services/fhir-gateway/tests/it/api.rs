@@ -107,6 +107,36 @@ async fn a_section_says_what_is_missing_and_why() {
 }
 
 #[tokio::test]
+async fn every_section_asks_only_what_the_tables_allow() {
+    let world = World::start().await;
+    let types = [
+        "Condition",
+        "MedicationRequest",
+        "AllergyIntolerance",
+        "Observation",
+        "Encounter",
+        "DocumentReference",
+        "Immunization",
+        "Procedure",
+        "CareTeam",
+    ];
+    let scope: String = types.iter().map(|t| format!("patient/{t}.rs ")).collect();
+    let scope = format!("{scope}patient/Patient.rs patient/Coverage.rs");
+    scope.clone_into(&mut world.owners.token_scope.lock().unwrap());
+    let tab = world.tab_with("a", |s| s.granted_scope = scope);
+    world.ehr.on("/Patient/a", [Reply::json(r#"{"resourceType":"Patient","id":"a"}"#)]);
+    for resource_type in types {
+        world.ehr.on(&format!("/{resource_type}"), [Reply::json(searchset(&[]))]);
+    }
+    for name in sallyport_clinical::Section::ALL {
+        let section = section(&world, &tab, name.as_str()).await;
+        let expected =
+            if name.as_str() == "coverage" { SectionState::Withheld } else { SectionState::Complete };
+        assert_eq!(section.state, expected, "{name}: {:?}", section.problems);
+    }
+}
+
+#[tokio::test]
 async fn sections_are_refused_where_there_is_nothing_to_read() {
     let world = World::start().await;
     let none = world.tab("");
