@@ -1,0 +1,10 @@
+//! Who may import whom, where outside libraries live, what no file may contain (docs/ARCHITECTURE.md). Each rule names
+//! every place that breaks it.
+#![cfg(test)]
+
+mod homes;
+mod layers;
+mod secrecy;
+mod sources;
+mod supply;
+mod workspace;
