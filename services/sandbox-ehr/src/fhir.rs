@@ -26,7 +26,7 @@ use axum::{
     extract::{DefaultBodyLimit, FromRequestParts, Path, RawQuery, State, rejection::BytesRejection},
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use http::{HeaderMap, header::CONTENT_TYPE, request::Parts};
 use serde::Deserialize;
@@ -53,6 +53,8 @@ pub fn router() -> Router<AppState> {
         .route("/{kind}/{id}", get(read_current))
         .route("/{kind}/{id}/_history/{version}", get(read_version))
         .route("/{kind}/{id}/{part}", get(search_compartment))
+        // A route and not only a fallback: those of nested routers give way to the outer one's.
+        .route("/{kind}/{id}/{part}/{*rest}", any(async || Failure::NO_SUCH_ADDRESS))
         .fallback(async || Failure::NO_SUCH_ADDRESS)
         .method_not_allowed_fallback(async || Failure::METHOD)
         .layer(Extension(Arc::new(Cursors::default())))
@@ -194,3 +196,6 @@ fn found(context: &Context, cursors: &Cursors, kind: &str, params: Params, heade
 fn decode(query: &[u8]) -> Params {
     form_urlencoded::parse(query).into_owned().collect()
 }
+
+#[cfg(test)]
+mod tests;
