@@ -26,11 +26,12 @@ use sallyport_audit_client::AuditClient;
 use sallyport_db::Pool;
 use sallyport_egress::Egress;
 use sallyport_keyring::{KeyEncryptionKey, Keyring};
-use sallyport_model::{Clock, RegistrationId};
+use sallyport_model::{Clock, RegistrationId, VendorId};
 use sallyport_proto::vault::v1::token_vault_server::TokenVaultServer;
 use sallyport_registry::{ClientAuth, Registry};
 use sallyport_rpc::Served;
 use sallyport_telemetry::metrics::Metrics;
+use sallyport_vendors::Profile;
 use tokio::sync::watch;
 
 pub use config::Config;
@@ -64,7 +65,7 @@ pub struct Ports {
 /// A running service, to be composed.
 pub struct Service {
     /// The gRPC side.
-    pub rpc: Served,
+    pub rpc: Option<Served>,
     /// To be spawned; each ends at shutdown.
     pub background: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Whether it can serve.
@@ -116,13 +117,28 @@ pub enum BuildError {
     Egress(#[from] sallyport_egress::EgressError),
 }
 
+/// How products behave, by vendor id.
+pub type Profiles = fn(&VendorId) -> Option<&'static Profile>;
+
 /// Builds the service: migrates its database and checks every registration's credentials before anything is served.
 ///
 /// # Errors
 /// [`BuildError`], naming what an operator must change.
 pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> {
+    build_with_profiles(config, ports, sallyport_vendors::profile).await
+}
+
+/// The same with other products than the known ones, for tests of behaviours that no known product has yet.
+///
+/// # Errors
+/// Those of [`build`].
+pub async fn build_with_profiles(
+    config: Config,
+    ports: Ports,
+    profiles: Profiles,
+) -> Result<Service, BuildError> {
     config.validate().map_err(BuildError::Config)?;
-    check_credentials(&ports.registry).await?;
+    check_credentials(&ports.registry, profiles).await?;
     ports.pool.migrate(MIGRATIONS).await?;
     let store = Store::new(ports.pool);
     let metrics = VaultMetrics::new(&ports.metrics);
@@ -136,6 +152,7 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     let vault = Arc::new(Vault {
         config,
         registry: ports.registry,
+        profiles,
         sealing: Sealing::new(ring, store.clone(), Arc::clone(&ports.clock)),
         store,
         egress: ports.egress.without_keep_alive()?,
@@ -148,16 +165,16 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     });
     let server = TokenVaultServer::new(grpc::Edge(Arc::clone(&vault)));
     Ok(Service {
-        rpc: Served::new(tonic::service::Routes::new(server), grpc::ALLOW),
+        rpc: Some(Served::new(tonic::service::Routes::new(server), grpc::ALLOW)),
         background: vec![Box::pin(background::run(Arc::clone(&vault), ports.shutdown))],
         health: Health(vault),
     })
 }
 
-async fn check_credentials(registry: &Registry) -> Result<(), BuildError> {
+async fn check_credentials(registry: &Registry, profiles: Profiles) -> Result<(), BuildError> {
     for entry in registry.entries() {
         let registration = entry.registration;
-        if sallyport_vendors::profile(&entry.endpoint.vendor).is_none() {
+        if profiles(&entry.endpoint.vendor).is_none() {
             return Err(BuildError::Vendor(registration.id.clone()));
         }
         let outcome = match &registration.auth {

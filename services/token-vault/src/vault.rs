@@ -10,7 +10,7 @@ use sallyport_vendors::Profile;
 use url::Url;
 
 use crate::{
-    config::Config, error::Error, flights::Flights, issuer_keys::IssuerKeys, metrics::VaultMetrics,
+    Profiles, config::Config, error::Error, flights::Flights, issuer_keys::IssuerKeys, metrics::VaultMetrics,
     sealing::Sealing, signing::SigningKeys, store::Store,
 };
 
@@ -18,6 +18,7 @@ use crate::{
 pub(crate) struct Vault {
     pub(crate) config: Config,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) profiles: Profiles,
     pub(crate) store: Store,
     pub(crate) sealing: Sealing,
     pub(crate) egress: Egress,
@@ -45,7 +46,7 @@ impl Vault {
     pub(crate) fn place(&self, tenant: &TenantId, registration: &RegistrationId) -> Result<Place<'_>, Error> {
         let entry = self.registry.registration(registration).filter(|entry| entry.tenant.id == *tenant);
         let entry = entry.ok_or(Code::LaunchRegistrationUnknown)?;
-        let profile = sallyport_vendors::profile(&entry.endpoint.vendor).ok_or(Error::Malformed("vendor"))?;
+        let profile = (self.profiles)(&entry.endpoint.vendor).ok_or(Error::Malformed("vendor"))?;
         Ok(Place { entry, profile })
     }
 }

@@ -1,0 +1,200 @@
+//! Revocation: at once here, told to everybody, and taken to the EHR as far as it goes.
+
+use std::time::Duration;
+
+use sallyport_model::ServiceName;
+use sallyport_proto::{
+    audit::v1::{Kind, Outcome},
+    types::v1::{
+        RevocationEvent, Selector, User, WatchRevocationsRequest, revocation_event::What, selector::By,
+        watch_revocations_response::Item,
+    },
+    vault::v1::{AccessTokenRequest, ExchangeRequest, RevokeRequest},
+};
+
+use crate::{
+    sign_in::Script,
+    world::{World, code, each, eventually},
+};
+
+/// Reads the stream until `count` events have come.
+async fn events(world: &World, after: i64, count: usize) -> Vec<RevocationEvent> {
+    let mut client = world.client(ServiceName::FhirGateway);
+    let mut stream = client.watch_revocations(WatchRevocationsRequest { after }).await.unwrap().into_inner();
+    let mut events = Vec::new();
+    while events.len() < count {
+        let next = tokio::time::timeout(Duration::from_secs(5), stream.message()).await;
+        if let Some(Item::Event(event)) = next.unwrap().unwrap().unwrap().item {
+            events.push(event);
+        }
+    }
+    events
+}
+
+fn user(world: &World) -> User {
+    User {
+        issuer: format!("{}/oauth", world.sign_in.url),
+        subject: "user-canary-1".to_owned(),
+        fhir_user: String::new(),
+    }
+}
+
+#[tokio::test]
+async fn each_selector_ends_exactly_what_it_names() {
+    each(|world| async move {
+        let request = world.transaction("public");
+        let launch = request.launch_id.clone();
+        let by_launch = world.exchange(request).await.unwrap().grant_id;
+        let by_grant = world.grant().await;
+        let elsewhere = world.grant_of("elsewhere").await;
+        let foreign = lake(&world).await;
+        let by_user = world.grant().await;
+        for (selector, dead, alive) in [
+            (By::Launch(launch), &by_launch, &by_grant),
+            (By::Grant(by_grant.clone()), &by_grant, &by_user),
+            (By::User(user(&world)), &by_user, &elsewhere),
+            (By::Endpoint("other".to_owned()), &elsewhere, &elsewhere),
+        ] {
+            assert_eq!(world.revoke(selector).await.unwrap().grants, 1);
+            assert_eq!(code(&world.access(dead).await.unwrap_err()), "grant.revoked");
+            assert_eq!(world.access(alive).await.is_ok(), alive != dead);
+        }
+        let (a, b) = (world.grant().await, world.grant().await);
+        assert_eq!(world.revoke(By::Tenant("general".to_owned())).await.unwrap().grants, 2);
+        assert!(world.access(&a).await.is_err() && world.access(&b).await.is_err());
+        let request =
+            AccessTokenRequest { tenant: "lakeside".to_owned(), grant_id: foreign, rejected_sha256: vec![] };
+        assert!(
+            world.client(ServiceName::FhirGateway).access_token(request).await.is_ok(),
+            "another tenant's"
+        );
+    })
+    .await;
+}
+
+async fn lake(world: &World) -> Vec<u8> {
+    let request = ExchangeRequest { issuer: String::new(), ..world.transaction("lake") };
+    world.exchange(request).await.unwrap().grant_id
+}
+
+#[tokio::test]
+async fn what_names_nothing_or_another_tenant_is_refused() {
+    each(|world| async move {
+        let mut client = world.client(ServiceName::Operator);
+        let nameless = User { issuer: String::new(), ..user(&world) };
+        for selector in [
+            None,
+            Some(Selector { by: None }),
+            Some(Selector { by: Some(By::User(nameless)) }),
+            Some(Selector { by: Some(By::Tenant("lakeside".to_owned())) }),
+            Some(Selector { by: Some(By::Tenant(String::new())) }),
+            Some(Selector { by: Some(By::Grant(Vec::new())) }),
+        ] {
+            let request = RevokeRequest { tenant: "general".to_owned(), selector, reason: "r".to_owned() };
+            let refused = client.revoke(request).await.unwrap_err();
+            assert_eq!(code(&refused), "request.invalid");
+        }
+        let selector = Some(Selector { by: Some(By::Tenant("general".to_owned())) });
+        for reason in [String::new(), "x".repeat(201), "a\nb".to_owned()] {
+            let request = RevokeRequest { tenant: "general".to_owned(), selector: selector.clone(), reason };
+            assert_eq!(code(&client.revoke(request).await.unwrap_err()), "request.invalid");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_revocation_is_told_in_a_gapless_sequence() {
+    each(|world| async move {
+        let request = world.transaction("public");
+        let launch = request.launch_id.clone();
+        let first = world.exchange(request).await.unwrap().grant_id;
+        let second = world.grant().await;
+        world.revoke(By::Launch(launch.clone())).await.unwrap();
+        world.revoke(By::Grant(second.clone())).await.unwrap();
+        world.revoke(By::Grant(second.clone())).await.unwrap();
+        let told = events(&world, 0, 3).await;
+        let sequences: Vec<_> = told.iter().map(|e| e.sequence).collect();
+        assert_eq!(sequences, [1, 2, 3], "revoking again adds nothing");
+        let what: Vec<_> = told.into_iter().filter_map(|e| e.what).collect();
+        assert_eq!(what, [What::Launch(launch), What::Grant(first), What::Grant(second.clone())]);
+        let rest = events(&world, 2, 1).await;
+        assert_eq!(rest[0].what, Some(What::Grant(second)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_ehr_is_told_the_refresh_token_first_and_the_tokens_are_forgotten() {
+    each(|world| async move {
+        let grant = world.grant().await;
+        let outcome = world.revoke(By::Grant(grant.clone())).await.unwrap();
+        assert_eq!((outcome.grants, outcome.revoked_upstream, outcome.last_expires_at), (1, 1, 0));
+        let told: Vec<_> = world
+            .sign_in
+            .seen("revoke")
+            .into_iter()
+            .map(|s| (s.form["token"].clone(), s.form["token_type_hint"].clone(), s.form["client_id"].clone()))
+            .collect();
+        let expected = [("refresh-canary-0001", "refresh_token"), ("access-canary-0001", "access_token")];
+        let expected = expected.map(|(t, h)| (t.to_owned(), h.to_owned(), "client-public".to_owned()));
+        assert_eq!(told, expected);
+        let left = "SELECT CAST(count(*) AS TEXT) FROM grants WHERE access_sealed IS NOT NULL OR refresh_sealed IS NOT NULL";
+        assert_eq!(world.text(left).await, "0");
+        assert_eq!(world.text("SELECT upstream FROM grants").await, "done");
+        let record = world.records().await.pop().unwrap();
+        assert_eq!((record.kind(), record.outcome()), (Kind::TokenRevoke, Outcome::Success));
+        assert_eq!((record.detail.as_str(), record.grant_id), ("logout", grant));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_busy_ehr_is_asked_again_while_the_grant_is_dead_here_at_once() {
+    each(|world| async move {
+        let grant = world.grant().await;
+        world.sign_in.script("revoke", [Script::Busy(503, 30)]);
+        let outcome = world.revoke(By::Grant(grant.clone())).await.unwrap();
+        assert_eq!((outcome.grants, outcome.revoked_upstream), (1, 0));
+        assert!(outcome.last_expires_at > 0, "until then it may live at the EHR");
+        assert_eq!(code(&world.access(&grant).await.unwrap_err()), "grant.revoked");
+        world.clock.advance(Duration::from_secs(29));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(world.sign_in.seen("revoke").len(), 1, "Retry-After is kept");
+        world.clock.advance(Duration::from_secs(2));
+        eventually("the second try", || async { world.text("SELECT upstream FROM grants").await == "done" })
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_ehr_that_stays_busy_or_refuses_is_given_up_in_the_open() {
+    each(|world| async move {
+        let grant = world.grant().await;
+        world.sign_in.script("revoke", [Script::Answer(401, "text/plain", "no".to_owned())]);
+        let outcome = world.revoke(By::Grant(grant)).await.unwrap();
+        assert_eq!((outcome.grants, outcome.revoked_upstream), (1, 0));
+        assert_eq!(world.text("SELECT upstream FROM grants").await, "failed");
+        assert!(
+            world.vaults[0].metrics.render().contains("upstream_revocations_total{outcome=\"failed\"} 1")
+        );
+        let left = "SELECT CAST(count(*) AS TEXT) FROM grants WHERE refresh_sealed IS NOT NULL";
+        assert_eq!(world.text(left).await, "0");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_ehr_without_revocation_is_not_asked() {
+    each(|world| async move {
+        let request = ExchangeRequest { revocation_endpoint: String::new(), ..world.transaction("public") };
+        let grant = world.exchange(request).await.unwrap();
+        let outcome = world.revoke(By::Grant(grant.grant_id)).await.unwrap();
+        assert_eq!((outcome.grants, outcome.revoked_upstream), (1, 0));
+        assert_eq!(outcome.last_expires_at, grant.access_expires_at);
+        assert!(world.sign_in.seen("revoke").is_empty());
+        assert_eq!(world.text("SELECT upstream FROM grants").await, "not_offered");
+    })
+    .await;
+}

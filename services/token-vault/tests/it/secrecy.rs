@@ -1,0 +1,175 @@
+//! Nothing secret lies in the database, a log, a span, a metric, an error or a panic.
+
+use std::{
+    fmt::Debug,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use sallyport_db::testing::TestDb;
+use sallyport_testkit::canary::Canaries;
+use sallyport_token_vault::{Config, MIGRATIONS};
+use tracing::{
+    Event, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+use crate::{
+    sign_in::Script,
+    world::{World, each, usual},
+};
+
+/// What the sign-in service and this test invent.
+fn canaries() -> Canaries {
+    let mut canaries = Canaries::default();
+    for serial in 1..=4 {
+        canaries.add(&format!("access {serial}"), &format!("access-canary-{serial:04}"));
+        canaries.add(&format!("refresh {serial}"), &format!("refresh-canary-{serial:04}"));
+    }
+    for (name, value) in [
+        ("code", "code-canary~nonce-1"),
+        ("verifier", "verifier-canary"),
+        ("secret", "client-secret-canary"),
+        ("user", "user-canary-1"),
+    ] {
+        canaries.add(name, value);
+    }
+    canaries
+}
+
+/// Everything a token goes through: exchange, serve, refresh, refusal, failure.
+async fn live(world: &World) {
+    let grant = world.grant().await;
+    world.access(&grant).await.unwrap();
+    world.until_expiry();
+    world.access(&grant).await.unwrap();
+    world.until_expiry();
+    world.sign_in.script("token", [Script::Broken]);
+    let uncertain = world.access(&grant).await.unwrap_err();
+    assert!(canaries().scan(format!("{uncertain:?}").as_bytes()).is_empty(), "{uncertain:?}");
+    assert!(canaries().scan(uncertain.message().as_bytes()).is_empty());
+    let refused = world.exchange(world.transaction("elsewhere")).await;
+    assert!(refused.is_ok());
+}
+
+fn bytes_of(folder: &Path) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        all.extend(if path.is_dir() { bytes_of(&path) } else { std::fs::read(path).unwrap() });
+    }
+    all
+}
+
+#[tokio::test]
+async fn the_database_file_holds_no_secret_in_any_spelling() {
+    let database = TestDb::sqlite(MIGRATIONS).await.unwrap();
+    let world = World::start(database.pool.clone(), 1, usual, Config::default()).await;
+    live(&world).await;
+    let bytes = bytes_of(database.folder().unwrap());
+    assert!(bytes.len() > 10_000, "the scan reads the database");
+    assert!(bytes.windows(7).any(|w| w == b"general"), "and what is in it");
+    assert_eq!(canaries().scan(&bytes), []);
+    drop(world);
+    database.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_audit_spool_holds_no_token() {
+    each(|world| async move {
+        live(&world).await;
+        let records = format!("{:?}", world.records().await);
+        let hits = canaries().scan(records.as_bytes());
+        assert!(hits.iter().all(|hit| hit.canary == "user"), "{hits:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn metrics_hold_no_token_and_no_fingerprint_of_one() {
+    each(|world| async move {
+        live(&world).await;
+        let text = world.vaults[0].metrics.render();
+        assert!(
+            text.contains("sallyport_vault_refreshes_total{outcome=\"success\",trigger=\"demand\"} 1"),
+            "{text}"
+        );
+        assert_eq!(canaries().scan(text.as_bytes()), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn refusals_hold_no_token() {
+    each(|world| async move { live(&world).await }).await;
+}
+
+#[tokio::test]
+async fn logs_and_spans_hold_no_token() {
+    let sink = Sink::default();
+    // With a single dispatcher, a span that another test's thread meets first would be switched off for all.
+    let _second = tracing::Dispatch::new(Sink::default());
+    let guard = tracing::subscriber::set_default(sink.clone());
+    each(|world| async move { live(&world).await }).await;
+    drop(guard);
+    let text = sink.text.lock().unwrap().clone();
+    assert!(text.contains("token-vault.refresh.run") && text.contains("egress.http.request"), "{text}");
+    assert_eq!(canaries().scan(text.as_bytes()), []);
+}
+
+#[tokio::test]
+async fn no_panic_carries_a_token() {
+    let seen: Arc<Mutex<String>> = Arc::default();
+    let log = Arc::clone(&seen);
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        log.lock().unwrap().push_str(panic.payload_as_str().unwrap_or_default());
+        before(panic);
+    }));
+    each(|world| async move { live(&world).await }).await;
+    assert_eq!(canaries().scan(seen.lock().unwrap().as_bytes()), []);
+}
+
+/// Keeps every field of every span and event as text. On the one thread of its test.
+#[derive(Clone, Default)]
+struct Sink {
+    text: Arc<Mutex<String>>,
+    next: Arc<AtomicU64>,
+}
+
+impl Visit for &Sink {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let line = format!("{}={value:?} ", field.name());
+        self.text.lock().unwrap().push_str(&line);
+    }
+}
+
+impl Subscriber for Sink {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+        self.text.lock().unwrap().push_str(span.metadata().name());
+        span.record(&mut &*self);
+        span::Id::from_u64(self.next.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
+        values.record(&mut &*self);
+    }
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut &*self);
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
