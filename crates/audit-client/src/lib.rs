@@ -3,6 +3,9 @@
 //!
 //! A record is sealed before it reaches the file, and a call's answer is released only after its intent is durable.
 //! When that cannot be had (disk, key service, a full spool) the answer is an [`AuditError`] and callers fail closed.
+//!
+//! At the end of a process: stop taking calls, [`AuditClient::drain`] (or at least [`AuditClient::flush`]), then tell the
+//! relay to stop. What was not relayed stays in the spool for the next start.
 
 mod client;
 mod cursor;

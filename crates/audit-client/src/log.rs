@@ -62,11 +62,11 @@ impl Log {
         let Some(mut segment) = self.segment.take() else {
             return self.begin_again(records, floor).await;
         };
-        if segment.length >= self.shared.segment_bytes {
+        let buffer = frames(records, &mut segment.keys);
+        if segment.length + buffer.len() as u64 > self.shared.segment_bytes {
             self.finish(&segment);
             return self.begin_again(records, floor).await;
         }
-        let buffer = frames(records, &mut segment.keys);
         let shared = Arc::clone(&self.shared);
         let added = buffer.len() as u64;
         let work = move || {

@@ -7,6 +7,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use prost::Message as _;
@@ -21,6 +22,9 @@ const PURPOSE: &str = "audit spool";
 
 /// After how many records a process takes a fresh data key: 2^24, far from the 2^32 that random nonces allow.
 const RECORDS_PER_KEY: u64 = 1 << 24;
+
+/// A key service that blocks must not keep everybody waiting: a slow one counts as one that is away.
+const KEY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How many unwrapped keys a reader keeps before it starts over; each producer process has one per tenant.
 const KEYS_KEPT: usize = 4_096;
@@ -66,7 +70,16 @@ impl Sealer {
         }
         let key_id = uuid::Builder::from_random_bytes(random::<16>()).into_uuid();
         let context = DataKeyContext { tenant: tenant.clone(), purpose: PURPOSE, key_id };
-        let (key, wrapped) = self.ring.generate(&context).await.map_err(|error| {
+        let generated = tokio::time::timeout(KEY_TIMEOUT, self.ring.generate(&context)).await;
+        let generated = generated.map_err(|_elapsed| {
+            tracing::error!(
+                code = "audit.key_unavailable",
+                reason = "timeout",
+                "no data key for audit records"
+            );
+            AuditError::KeyUnavailable
+        })?;
+        let (key, wrapped) = generated.map_err(|error| {
             tracing::error!(code = "audit.key_unavailable", reason = %error, "no data key for audit records");
             AuditError::KeyUnavailable
         })?;

@@ -139,3 +139,30 @@ async fn a_disk_that_cannot_be_written_is_found_at_start() {
     );
     assert!(matches!(opened.await, Err(OpenError::Disk { .. })));
 }
+
+#[tokio::test]
+async fn a_segment_whose_creation_was_interrupted_is_removed() {
+    let (directory, key) = (tempfile::tempdir().unwrap(), MemoryKey::new());
+    drop(open(Settings::new(directory.path()), &key).await);
+    let interrupted = segment::path(directory.path(), 99);
+    std::fs::write(&interrupted, b"SPSP").unwrap();
+    let (client, _relay) = open(Settings::new(directory.path()), &key).await;
+    assert!(!interrupted.exists());
+    client.event(event("pat-1")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_segment_that_does_not_read_is_kept_for_inspection() {
+    let (directory, key) = (tempfile::tempdir().unwrap(), MemoryKey::new());
+    let (client, relay) = open(Settings::new(directory.path()), &key).await;
+    client.event(event("pat-1")).await.unwrap();
+    drop((client, relay));
+    drop(open(Settings::new(directory.path()), &key).await);
+    let first = segment::path(directory.path(), segment::list(directory.path()).unwrap()[0]);
+    let mut bytes = std::fs::read(&first).unwrap();
+    bytes[0] ^= 1;
+    std::fs::write(&first, &bytes).unwrap();
+    drop(open(Settings::new(directory.path()), &key).await);
+    assert!(!first.exists());
+    assert_eq!(std::fs::read(first.with_extension("damaged")).unwrap(), bytes);
+}

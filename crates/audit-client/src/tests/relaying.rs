@@ -203,4 +203,72 @@ async fn a_message_carries_no_patient_id_in_clear() {
     let message = within(consumer.next()).await.unwrap().message.clone();
     assert!(!message.body.windows(6).any(|window| window == b"canary"));
     assert!(message.headers.values().all(|value| !value.contains("canary")));
+    #[cfg(feature = "planted-bugs")]
+    {
+        // With the planted bug the same look finds the canary.
+        sallyport_model::planted::set(&["token-in-queue"]);
+        client.event(Record { detail: "canary-detail".to_owned(), ..event("canary-patient") }).await.unwrap();
+        sallyport_model::planted::set(&[]);
+        let message = within(async {
+            loop {
+                let message = consumer.next().await.unwrap().message.clone();
+                if SealedBatch::decode(message.body.clone())
+                    .unwrap()
+                    .records
+                    .iter()
+                    .any(|r| r.spool_sequence == 2)
+                {
+                    return message;
+                }
+            }
+        })
+        .await;
+        assert!(message.body.windows(6).any(|window| window == b"canary"));
+    }
+}
+
+#[tokio::test]
+async fn a_lost_cursor_means_that_records_come_again_not_that_they_are_lost() {
+    let (directory, key, queue) = (tempfile::tempdir().unwrap(), MemoryKey::new(), InProcess::new());
+    let (client, relay) = open(Settings::new(directory.path()), &key).await;
+    let mut store = Store::new(&queue, &key).await;
+    let (stop, task) = run(relay, &queue);
+    client.event(event("pat-1")).await.unwrap();
+    let first = store.next(false).await;
+    assert!(client.drain(Duration::from_secs(30)).await);
+    stop.send(true).unwrap();
+    task.await.unwrap();
+    drop(client);
+    std::fs::write(directory.path().join("cursor"), b"torn").unwrap();
+    let (_client, relay) = open(Settings::new(directory.path()), &key).await;
+    let (_stop, _task) = run(relay, &queue);
+    assert_eq!(store.next(false).await, first);
+}
+
+#[tokio::test]
+async fn a_segment_that_breaks_in_the_middle_is_kept_and_what_follows_is_relayed() {
+    let (directory, key, queue) = (tempfile::tempdir().unwrap(), MemoryKey::new(), InProcess::new());
+    let (client, relay) = open(Settings::new(directory.path()), &key).await;
+    client.event(event("pat-1")).await.unwrap();
+    client.event(event("pat-2")).await.unwrap();
+    drop((client, relay));
+    let first = segment::path(directory.path(), segment::list(directory.path()).unwrap()[0]);
+    let (client, relay) = open(Settings::new(directory.path()), &key).await;
+    // The disk turns a bit in the last frame after it was acknowledged.
+    let mut bytes = std::fs::read(&first).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&first, bytes).unwrap();
+    client.event(event("pat-3")).await.unwrap();
+    let mut store = Store::new(&queue, &key).await;
+    let (_stop, _task) = run(relay, &queue);
+    let mut seen = store.next(false).await.1;
+    seen.extend(store.next(false).await.1);
+    assert_eq!(seen, ["pat-1", "pat-3"]);
+    within(async {
+        while !first.with_extension("damaged").exists() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
 }

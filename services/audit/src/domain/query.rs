@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use prost::Message as _;
 use sallyport_model::{TenantId, code::Kind as CodeKind};
 use sallyport_proto::{
     audit::v1::{Kind, Outcome, Phase, QueryRequest, QueryResponse, Record},
@@ -25,6 +26,9 @@ const OPERATOR_ISSUER: &str = "urn:sallyport:operator";
 
 /// The longest page.
 const MAX_LIMIT: i32 = 1_000;
+
+/// A page ends before its records exceed this: a gRPC message holds 4 MiB.
+const MAX_PAGE_BYTES: usize = 3 * 1024 * 1024;
 
 /// Why somebody looked, in their own words.
 const MAX_REASON: usize = 500;
@@ -65,8 +69,14 @@ async fn find(domain: &Domain, request: &QueryRequest) -> Result<QueryResponse, 
     }
     let keys = keys(domain, &tenant, &closed).await?;
     let mut records = Vec::with_capacity(closed.len());
+    let mut bytes = 0;
     for one in closed {
-        records.push(one.open(&keys)?);
+        let record = one.open(&keys)?;
+        bytes += record.encoded_len();
+        if bytes > MAX_PAGE_BYTES && !records.is_empty() {
+            break;
+        }
+        records.push(record);
     }
     Ok(QueryResponse { records, as_of: domain.clock.now() })
 }

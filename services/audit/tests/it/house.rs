@@ -192,8 +192,8 @@ impl House {
 
     /// Waits until everything recorded so far is in the database.
     pub(crate) async fn settle(&self) {
-        assert!(self.gateway.drain(Duration::from_secs(60)).await, "the gateway's spool drains");
-        assert!(self.own.drain(Duration::from_secs(60)).await, "the service's own spool drains");
+        assert!(self.gateway.drain(Duration::from_secs(180)).await, "the gateway's spool drains");
+        assert!(self.own.drain(Duration::from_secs(180)).await, "the service's own spool drains");
     }
 
     pub(crate) async fn query(&self, request: QueryRequest) -> Vec<Record> {

@@ -8,3 +8,4 @@ mod house;
 mod querying;
 mod secrecy;
 mod storing;
+mod tracing_links;

@@ -229,3 +229,35 @@ async fn counts_are_refused_without_a_tenant() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_page_of_large_records_ends_before_it_is_too_large_to_send() {
+    each(migrations(), |pool| async move {
+        let house = House::start(pool).await;
+        for n in 0..6_u8 {
+            let patients =
+                (0..8_000).map(|p| format!("a-patient-with-quite-a-long-id-{n}-{p:06}-{}", "x".repeat(80)));
+            let record = Record {
+                record_id: vec![n; 16],
+                recorded_at: 1_000_000 + i64::from(n),
+                patients: patients.take(if n < 5 { 7_000 } else { 1 }).collect(),
+                ..succeeded(read("pat-1", "dr-who"))
+            };
+            house.gateway.event(record).await.unwrap();
+        }
+        house.settle().await;
+        let mut seen = Vec::new();
+        let mut after_record = Vec::new();
+        loop {
+            let request = QueryRequest { until: 2_000_000, after_record, ..QueryRequest::default() };
+            let page = house.query(request).await;
+            let Some(last) = page.last() else { break };
+            after_record = last.record_id.clone();
+            after_record.push(3);
+            seen.push(page.len());
+        }
+        assert_eq!(seen.iter().sum::<usize>(), 6, "{seen:?}");
+        assert!(seen.len() > 1, "{seen:?}");
+    })
+    .await;
+}
