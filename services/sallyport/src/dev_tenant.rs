@@ -72,7 +72,7 @@ pub(crate) fn client(app: &str) -> sandbox::Client {
         launch_url: format!("{app}/launch/{REGISTRATION}"),
         redirect_uris: vec![format!("{app}/callback/{REGISTRATION}")],
         auth: sandbox::ClientAuth::Public,
-        scopes: ["launch", "launch/patient", "launch/encounter", "openid", "fhirUser", "online_access", "patient/*.rs"]
+        scopes: ["launch", "launch/patient", "launch/encounter", "openid", "fhirUser", "profile", "online_access", "patient/*.rs"]
             .map(str::to_owned)
             .to_vec(),
     }

@@ -25,6 +25,7 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/clients", get(clients::list).post(clients::register))
         .route("/launches", post(launches::create))
         .route("/grants", get(control::grants))
+        .route("/secrets", get(control::secrets))
         .route("/revoke", post(control::revoke))
         .route("/clock", post(control::advance_clock))
         .route("/keys", post(control::rotate_keys))

@@ -97,6 +97,7 @@ impl Grants {
         let expires_at = now + profile.code_seconds;
         self.with(|book| {
             let grant = book.add(grant, now);
+            book.remember("code", &code);
             let digest = TokenDigest::of(&code);
             book.codes.insert(digest, Code { grant, redirect_uri, challenge, expires_at, is_used: false });
         });
@@ -269,6 +270,11 @@ impl Grants {
     }
 
     /// All grants, newest first.
+    /// Everything issued, in clear, for leak scans.
+    pub(crate) fn secrets(&self) -> Vec<book::Secret> {
+        self.with(|book| book.secrets())
+    }
+
     pub(crate) fn list(&self, now: i64) -> Vec<GrantView> {
         self.with(|book| book.list(now))
     }

@@ -10,6 +10,8 @@ pub struct Asked {
     pub is_ehr_launch: bool,
     /// `online_access`: the profile gives a refresh token for it.
     pub online_access: bool,
+    /// `profile`: the EHR lists it, so the id_token may say what the person is called (OIDC Core §5.4).
+    pub profile: bool,
 }
 
 /// Words that only this module decides on. `offline_access` is never asked for a person's launch: background work has
@@ -31,6 +33,9 @@ pub fn requested_scope(features: &ScopeSet, asked: Asked, dialect: Dialect) -> S
     set.add_word(if asked.is_ehr_launch { "launch" } else { "launch/patient" });
     if asked.online_access {
         set.add_word("online_access");
+    }
+    if asked.profile {
+        set.add_word("profile");
     }
     set.print(dialect)
 }
@@ -73,12 +78,12 @@ mod tests {
     fn an_ehr_launch_asks_for_launch_identity_and_the_features_scopes() {
         let features =
             ScopeSet::parse("patient/Condition.rs patient/Patient.r offline_access launch/patient");
-        let ehr = Asked { is_ehr_launch: true, online_access: true };
+        let ehr = Asked { is_ehr_launch: true, online_access: true, profile: true };
         assert_eq!(
             requested_scope(&features, ehr, Dialect::V2),
-            "fhirUser launch online_access openid patient/Condition.rs patient/Patient.r"
+            "fhirUser launch online_access openid patient/Condition.rs patient/Patient.r profile"
         );
-        let standalone = Asked { is_ehr_launch: false, online_access: false };
+        let standalone = Asked { is_ehr_launch: false, online_access: false, profile: false };
         assert_eq!(
             requested_scope(&features, standalone, Dialect::V1),
             "fhirUser launch/patient openid patient/Condition.read patient/Patient.read"

@@ -60,17 +60,27 @@ pub(crate) async fn start(app: &App, visit: &Visit, arrived: Arrived) -> Result<
         Ok(chosen) => depart(app, visit, chosen).await,
         Err(refusal) => Err(refusal),
     };
-    if let Err(refusal) = &outcome {
-        app.numbers.launches.inc(&[kind, refusal.code.as_str()]);
-        let mut event = Event::new(Kind::Launch, Some(visit.request_id));
-        if let Some(entry) = refusal.registration.as_ref().and_then(|id| app.registry.registration(id)) {
-            event = event.at(&entry);
-        }
-        app.record_anyway(event.refused(refusal)).await;
-    } else {
-        app.numbers.launches.inc(&[kind, "ok"]);
+    match &outcome {
+        Ok(_) => app.numbers.launches.inc(&[kind, "ok"]),
+        Err(refusal) => note_refusal(app, visit, kind, refusal).await,
     }
     outcome
+}
+
+/// A launch request that could not even be read, counted and recorded.
+pub(crate) async fn misread(app: &App, visit: &Visit, code: Code) -> Refusal {
+    let refusal = Refusal::new(code);
+    note_refusal(app, visit, "unknown", &refusal).await;
+    refusal
+}
+
+async fn note_refusal(app: &App, visit: &Visit, kind: &str, refusal: &Refusal) {
+    app.numbers.launches.inc(&[kind, refusal.code.as_str()]);
+    let mut event = Event::new(Kind::Launch, Some(visit.request_id));
+    if let Some(entry) = refusal.registration.as_ref().and_then(|id| app.registry.registration(id)) {
+        event = event.at(&entry);
+    }
+    app.record_anyway(event.refused(refusal)).await;
 }
 
 /// Decides from the registry alone: no network request happens before this (RFC 9700 §4.9.1, CWE-918).
@@ -119,9 +129,17 @@ fn choose(app: &App, arrived: Arrived) -> Result<Chosen<'_>, Refusal> {
         endpoint.id = chosen.entry.endpoint.id.as_str(),
         registration.id = chosen.entry.registration.id.as_str(),
         vendor.id = chosen.entry.endpoint.vendor.as_str(),
+        outcome = tracing::field::Empty,
     )
 )]
 async fn depart(app: &App, visit: &Visit, chosen: Chosen<'_>) -> Result<Departure, Refusal> {
+    let outcome = prepare(app, visit, chosen).await;
+    let word = outcome.as_ref().map_or_else(|refusal| refusal.code.as_str(), |_| "ok");
+    tracing::Span::current().record("outcome", word);
+    outcome
+}
+
+async fn prepare(app: &App, visit: &Visit, chosen: Chosen<'_>) -> Result<Departure, Refusal> {
     let Chosen { entry, aud, launch: launch_parameter } = chosen;
     let refuse = |code: Code| Refusal::new(code).at(&entry.tenant.id, &entry.registration.id);
     let profile = sallyport_vendors::profile(&entry.endpoint.vendor).ok_or_else(|| refuse(Code::Internal))?;
@@ -132,7 +150,8 @@ async fn depart(app: &App, visit: &Visit, chosen: Chosen<'_>) -> Result<Departur
     tracing::Span::current().record("launch.id", launch.to_string());
     let features: Vec<_> = entry.launch_features().collect();
     let needed = features.iter().fold(ScopeSet::default(), |all, feature| all.union(&feature.scopes()));
-    let asked = Asked { is_ehr_launch, online_access: profile.online_access };
+    let lists_profile = smart.scopes.iter().any(|scope| scope == "profile");
+    let asked = Asked { is_ehr_launch, online_access: profile.online_access, profile: lists_profile };
     let scope = requested_scope(&needed, asked, choose_dialect(entry.registration.dialect, &smart));
     let (state, browser, verifier) = (new_secret(), new_secret(), Verifier::from_random(random()));
     let nonce = if profile.send_nonce { new_secret() } else { Secret::new(String::new()) };

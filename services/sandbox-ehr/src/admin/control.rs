@@ -11,6 +11,11 @@ use super::{Refused, read};
 use crate::grants::Grant;
 use crate::state::AppState;
 
+/// Every code and token issued, in clear: what a leak scan of an app under test looks for.
+pub(super) async fn secrets(State(state): State<AppState>) -> Json<Value> {
+    Json(json!(state.grants().secrets()))
+}
+
 pub(super) async fn grants(State(state): State<AppState>) -> Json<Value> {
     Json(json!(state.grants().list(state.clock().now_seconds())))
 }

@@ -1,6 +1,6 @@
 //! The rows behind [`super::Grants`]: grants, codes, access and refresh tokens by digest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -57,6 +57,16 @@ pub(crate) struct Refresh {
     pub(crate) is_used: bool,
 }
 
+/// Something issued that an app must keep to itself.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Secret {
+    pub(crate) kind: &'static str,
+    pub(crate) value: String,
+}
+
+/// How many secrets are remembered; the oldest go first.
+const MOST_SECRETS: usize = 5_000;
+
 /// A grant as shown to people and tests; no token in it.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct GrantView {
@@ -75,6 +85,8 @@ pub(crate) struct GrantView {
 
 #[derive(Default)]
 pub(crate) struct Book {
+    /// What was issued, in clear, for leak scans of the apps under test; everything in this EHR is synthetic.
+    issued: VecDeque<Secret>,
     pub(crate) grants: BTreeMap<u64, Kept>,
     pub(crate) codes: HashMap<TokenDigest, Code>,
     pub(crate) accesses: HashMap<TokenDigest, Access>,
@@ -95,8 +107,21 @@ impl Book {
         }
     }
 
+    /// Remembers a secret for leak scans.
+    pub(crate) fn remember(&mut self, kind: &'static str, value: &str) {
+        if self.issued.len() >= MOST_SECRETS {
+            self.issued.pop_front();
+        }
+        self.issued.push_back(Secret { kind, value: value.to_owned() });
+    }
+
+    pub(crate) fn secrets(&self) -> Vec<Secret> {
+        self.issued.iter().cloned().collect()
+    }
+
     pub(crate) fn issue_refresh(&mut self, grant: u64, expires_at: i64) -> String {
         let token = opaque();
+        self.remember("refresh_token", &token);
         self.refreshes.insert(TokenDigest::of(&token), Refresh { grant, expires_at, is_used: false });
         token
     }
@@ -113,6 +138,7 @@ impl Book {
         let kept = self.grants.get(&grant).filter(|kept| !kept.is_revoked).ok_or(NotIssued::Revoked)?;
         let grant_held = kept.grant.clone();
         let access_token = opaque();
+        self.remember("access_token", &access_token);
         let expires_at = now + profile.access_token_seconds;
         let access = Access { grant, scopes: scopes.clone(), issued_at: now, expires_at, is_revoked: false };
         self.accesses.insert(TokenDigest::of(&access_token), access);

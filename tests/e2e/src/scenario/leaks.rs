@@ -26,7 +26,7 @@ pub async fn no_canary_in_any_sink() -> anyhow::Result<()> {
     let log_before = observed().log_bytes().len();
     let world = World::start().await?;
     let mut browser = Browser::remembering();
-    let (secrets, identifiers) = exercise(&world.outside, &mut browser).await?;
+    let Loot { tokens, browser_only, identifiers } = exercise(&world.outside, &mut browser).await?;
     let metrics = world.outside.metrics().await?;
     let folder = world.stop().await;
     observed().flush();
@@ -41,22 +41,34 @@ pub async fn no_canary_in_any_sink() -> anyhow::Result<()> {
         Ok(())
     };
     for (sink, bytes) in [("log", log.as_slice()), ("spans", &spans), ("collector", collected.as_bytes()), ("metrics", metrics.as_bytes())] {
-        scan(sink, bytes, &secrets)?;
-        scan(sink, bytes, &identifiers)?;
+        for canaries in [&tokens, &browser_only, &identifiers] {
+            scan(sink, bytes, canaries)?;
+        }
     }
-    scan("browser", browser.received(), &secrets)?;
+    scan("browser", browser.received(), &tokens)?;
     let files = files_below(&folder.path().join("data"))?;
     ensure!(files.iter().any(|(name, _)| name.ends_with("token-vault.sqlite")), "the databases are there");
     for (name, bytes) in files.iter().filter(|(_, bytes)| !bytes.is_empty()) {
-        scan(name, bytes, &secrets)?;
+        for canaries in [&tokens, &browser_only, &identifiers] {
+            scan(name, bytes, canaries)?;
+        }
     }
     ensure!(found.is_empty(), "{found:#?}");
     Ok(())
 }
 
-/// Does everything that handles secrets; returns what must not be found anywhere, and what must not be found in
-/// telemetry.
-async fn exercise(outside: &Outside, browser: &mut Browser) -> anyhow::Result<(Canaries, Canaries)> {
+/// What must not be found where.
+struct Loot {
+    /// Nowhere at all outside the vault's sealed rows.
+    tokens: Canaries,
+    /// Nowhere but in the browser.
+    browser_only: Canaries,
+    /// Nowhere in telemetry, and not in clear in a database.
+    identifiers: Canaries,
+}
+
+/// Does everything that handles secrets.
+async fn exercise(outside: &Outside, browser: &mut Browser) -> anyhow::Result<Loot> {
     let patient = outside.patients().await?.into_iter().next().context("a patient")?;
     let since = outside.last_request().await?;
     let launched = ehr_launch(outside, browser, &patient).await?;
@@ -74,19 +86,36 @@ async fn exercise(outside: &Outside, browser: &mut Browser) -> anyhow::Result<(C
 
     let mut secrets = Canaries::default();
     let tokens = outside.sandbox(http::Method::GET, "secrets", None).await?.json()?;
-    for (n, token) in tokens.as_array().context("the sandbox tells its tokens")?.iter().enumerate() {
-        secrets.add(&format!("token {n}"), token.as_str().context("a token is text")?);
+    let mut codes = Vec::new();
+    for (n, secret) in tokens.as_array().context("the sandbox tells what it issued")?.iter().enumerate() {
+        let kind = secret.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let value = secret.get("value").and_then(Value::as_str).context("a secret is text")?;
+        match kind {
+            // The EHR's own redirect carries the code through the browser; it must not turn up anywhere else.
+            "code" => codes.push(value.to_owned()),
+            _ => secrets.add(&format!("{kind} {n}"), value),
+        }
     }
+    ensure!(secrets.len() >= 2 && !codes.is_empty(), "there are tokens and codes to look for");
+    // State and session secrets travel in the browser only.
     let requests = outside.requests(since).await?;
+    let mut elsewhere = Canaries::default();
     for request in &requests {
         let query = request.get("query").and_then(Value::as_str).unwrap_or_default();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            if name == "code_verifier" {
-                secrets.add(&name, &value);
+            if name == "state" || name == "nonce" {
+                codes.push(value.into_owned());
             }
         }
     }
-    ensure!(secrets.len() >= 2, "there are tokens to look for");
+    for pair in browser.cookie_header("localhost").split("; ") {
+        let (name, value) = pair.split_once('=').context("a cookie is a pair")?;
+        ensure!(name.starts_with("__Host-"), "only our own cookies");
+        codes.push(value.to_owned());
+    }
+    for (n, value) in codes.iter().enumerate() {
+        elsewhere.add(&format!("code, state, nonce or cookie {n}"), value);
+    }
     let mut identifiers = Canaries::default();
     identifiers.add("patient id", &format!("Patient/{patient}"));
     let name = read.json()?.pointer("/name/0/family").and_then(Value::as_str).map(str::to_owned).context("a name")?;
@@ -95,5 +124,5 @@ async fn exercise(outside: &Outside, browser: &mut Browser) -> anyhow::Result<(C
     }
     let birth = read.json()?.get("birthDate").and_then(Value::as_str).map(str::to_owned).context("a birth date")?;
     identifiers.add("birth date", &birth);
-    Ok((secrets, identifiers))
+    Ok(Loot { tokens: secrets, browser_only: elsewhere, identifiers })
 }

@@ -22,7 +22,7 @@ pub(super) async fn reads(
     story.tell("search conditions", WIRE, conditions.status == 200 && count > 0, format!("{count} entries"));
 
     let section = browser.fetch(&launched.url(outside, "api", "v1/chart/problems")?).await?;
-    let provenance = section.text().matches("\"provenance\"").count();
+    let provenance = section.text().matches("\"source\"").count();
     story.tell("normalised problems", WIRE, section.status == 200 && provenance > 0, format!("{provenance} provenance entries"));
 
     let since = outside.last_request().await?;

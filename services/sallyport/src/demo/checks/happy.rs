@@ -41,21 +41,18 @@ pub(super) async fn launch(
     let exchanged = paths.iter().filter(|p| p.ends_with("/oauth/token")).count();
     story.tell("exchange", LOG, exchanged == 1, format!("{exchanged} call to the token endpoint"));
 
-    let before_chart = requests.iter().take_while(|r| text(r, "kind") != "fhir");
-    let is_short = before_chart.clone().all(|r| matches!(text(r, "kind"), "discovery" | "oauth"))
-        && requests.iter().filter(|r| text(r, "kind") == "fhir").map(|r| text(r, "path")).next().is_none_or(is_banner_read);
-    story.tell("launch path", LOG, is_short, format!("{} calls before the chart", before_chart.count()));
+    // Up to the exchange only discovery and sign-in; after it only reads of the chart. /metadata, say, is neither.
+    let exchange = requests.iter().position(|r| text(r, "path").ends_with("/oauth/token")).unwrap_or(0);
+    let before = requests.iter().take(exchange);
+    let is_short = before.clone().all(|r| matches!(text(r, "kind"), "discovery" | "oauth"))
+        && requests.iter().skip(exchange).all(|r| !text(r, "path").ends_with("/metadata"));
+    story.tell("launch path", LOG, is_short, format!("{} calls before the exchange", before.count()));
 
     let last = launched.pages.last();
     let no_store = last.is_some_and(|p| p.headers.get("cache-control").is_some_and(|v| v == "no-store"));
     let size = last.map_or(0, |p| p.body.len());
     story.tell("chart", "the page a browser got", no_store && size > 2_000, format!("{size} bytes, not to be stored"));
     Ok(launched)
-}
-
-/// The first read is the patient's (or the encounter's): nothing else stands on the launch path.
-fn is_banner_read(path: &str) -> bool {
-    path.contains("/fhir/Patient") || path.contains("/fhir/Encounter")
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
