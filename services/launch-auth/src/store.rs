@@ -72,3 +72,11 @@ fn malformed(column: &'static str) -> Error {
 fn launch(uuid: Uuid) -> sallyport_model::LaunchId {
     sallyport_model::LaunchId::from_uuid(uuid)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn both_databases_have_the_same_migrations() {
+        sallyport_db::assert_twins(super::MIGRATIONS);
+    }
+}

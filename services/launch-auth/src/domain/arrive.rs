@@ -81,6 +81,7 @@ async fn receive(
         tenant.id = entry.tenant.id.as_str(),
         endpoint.id = entry.endpoint.id.as_str(),
         vendor.id = entry.endpoint.vendor.as_str(),
+        outcome = tracing::field::Empty,
     );
     sallyport_telemetry::propagate::set_parent_text(&span, &found.transaction.traceparent);
     async {
@@ -89,6 +90,8 @@ async fn receive(
             Ok(Admitted::First(transaction)) => finish(app, visit, *transaction, response).await,
             Err(refusal) => Err(refusal),
         };
+        let word = outcome.as_ref().map_or_else(|refusal| refusal.code.as_str(), |_| "ok");
+        tracing::Span::current().record("outcome", word);
         if let Err(refusal) = &outcome {
             record_refusal(app, visit, refusal).await;
         }
@@ -231,7 +234,6 @@ async fn open(
         end::end(app, &new.session, EndReason::Revoked, None).await;
         return Err(code);
     }
-    tracing::Span::current().record("outcome", "ok");
     Ok(Arrival { location: location(entry, launch), set_cookies })
 }
 

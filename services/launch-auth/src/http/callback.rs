@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use axum::{
     body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{
+        Path, RawQuery, State,
+        rejection::{BytesRejection, PathRejection},
+    },
     response::Response,
 };
 use sallyport_model::Code;
@@ -12,27 +15,31 @@ use sallyport_model::Code;
 use super::{
     answer::{self, see_other},
     launch::limited,
-    source::Source,
+    source::{self, Source, segment},
 };
 use crate::domain::{App, arrive::arrive};
 
+type PathText = Result<Path<String>, PathRejection>;
+
 pub(super) async fn query(
     State(app): State<Arc<App>>,
-    Path(registration): Path<String>,
+    path: PathText,
     source: Source,
     RawQuery(query): RawQuery,
 ) -> Response {
-    handle(&app, &source, &registration, query.unwrap_or_default().as_bytes()).await
+    handle(&app, &source, &segment(path), query.unwrap_or_default().as_bytes()).await
 }
 
 /// `response_mode=form_post`.
 pub(super) async fn form(
     State(app): State<Arc<App>>,
-    Path(registration): Path<String>,
+    path: PathText,
     source: Source,
-    form: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    handle(&app, &source, &registration, &form).await
+    // What cannot be read has no state: it is refused, counted and recorded like any other such answer.
+    let body = source::form(body).unwrap_or_default();
+    handle(&app, &source, &segment(path), &body).await
 }
 
 async fn handle(app: &Arc<App>, source: &Source, registration: &str, encoded: &[u8]) -> Response {

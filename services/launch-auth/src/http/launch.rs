@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use axum::{
     body::Bytes,
-    extract::{Path, RawQuery, State},
+    extract::{
+        Path, RawQuery, State,
+        rejection::{BytesRejection, PathRejection},
+    },
     http::{StatusCode, header},
     response::Response,
 };
@@ -12,61 +15,65 @@ use sallyport_model::Code;
 
 use super::{
     answer::{self, see_other},
-    source::Source,
+    source::{Source, form, segment},
 };
 use crate::{
     domain::{
         App,
-        start::{Arrived, Departure, frame_ancestors, start},
+        start::{Arrived, Departure, frame_ancestors, misread, start},
     },
-    error::Refusal,
     page,
 };
 
 /// EHRs exist whose base is over a thousand characters and whose launch token is a whole document.
 const PARAMETER_MAX: usize = 8_192;
 
+type PathText = Result<Path<String>, PathRejection>;
+type Form = Result<Bytes, BytesRejection>;
+
 pub(super) async fn bare(app: State<Arc<App>>, source: Source, RawQuery(query): RawQuery) -> Response {
-    handle(&app, source, None, query.unwrap_or_default().as_bytes()).await
+    handle(&app, &source, None, Ok(query.unwrap_or_default().into())).await
 }
 
-pub(super) async fn bare_post(app: State<Arc<App>>, source: Source, form: Bytes) -> Response {
-    handle(&app, source, None, &form).await
+pub(super) async fn bare_post(app: State<Arc<App>>, source: Source, body: Form) -> Response {
+    handle(&app, &source, None, form(body)).await
 }
 
 pub(super) async fn registered(
     app: State<Arc<App>>,
-    Path(registration): Path<String>,
+    path: PathText,
     source: Source,
     RawQuery(query): RawQuery,
 ) -> Response {
-    handle(&app, source, Some(registration), query.unwrap_or_default().as_bytes()).await
+    handle(&app, &source, Some(segment(path)), Ok(query.unwrap_or_default().into())).await
 }
 
 pub(super) async fn registered_post(
     app: State<Arc<App>>,
-    Path(registration): Path<String>,
+    path: PathText,
     source: Source,
-    form: Bytes,
+    body: Form,
 ) -> Response {
-    handle(&app, source, Some(registration), &form).await
+    handle(&app, &source, Some(segment(path)), form(body)).await
 }
 
-async fn handle(app: &App, source: Source, registration: Option<String>, encoded: &[u8]) -> Response {
+async fn handle(
+    app: &App,
+    source: &Source,
+    registration: Option<String>,
+    encoded: Result<Bytes, Code>,
+) -> Response {
     if let Err(seconds) = app.limits.admit("launch", source.ip).await {
         app.numbers.launches.inc(&["unknown", Code::LaunchRateLimited.as_str()]);
-        return limited(app, &source, seconds);
+        return limited(app, source, seconds);
     }
-    let outcome = match read(registration, encoded) {
+    let outcome = match encoded.and_then(|encoded| read(registration, &encoded)) {
         Ok(arrived) => start(app, &source.visit, arrived).await,
-        Err(code) => {
-            app.numbers.launches.inc(&["unknown", code.as_str()]);
-            Err(Refusal::new(code))
-        }
+        Err(code) => Err(misread(app, &source.visit, code).await),
     };
     match outcome {
         Ok(departure) => leave(app, &departure),
-        Err(refusal) => answer::refuse(app, &source, &refusal),
+        Err(refusal) => answer::refuse(app, source, &refusal),
     }
 }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use axum::{
     body::Bytes,
-    extract::{Path, State},
+    extract::{
+        Path, State,
+        rejection::{BytesRejection, PathRejection},
+    },
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -15,7 +18,7 @@ use serde_json::{Map, Value, json};
 use super::{
     answer::{self, way_on},
     guard::{self, CALL_HEADER},
-    source::Source,
+    source::{Source, form as form_of, segment},
 };
 use crate::{
     domain::{App, end, resolve, start::frame_ancestors},
@@ -23,6 +26,9 @@ use crate::{
     page,
     store::{EndReason, Session},
 };
+
+type PathText = Result<Path<String>, PathRejection>;
+type Form = Result<Bytes, BytesRejection>;
 
 /// The field of a form that carries its token.
 const FORM_TOKEN: &str = "token";
@@ -33,10 +39,11 @@ const FORM_ACTION: &str = "action";
 /// GET and HEAD: whether the session lives, and what it is about. No token is in it, and looking keeps nothing alive.
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    Path(handle): Path<String>,
+    path: PathText,
     headers: HeaderMap,
     source: Source,
 ) -> Response {
+    let handle = segment(path);
     if !guard::may_read(&headers) {
         return refuse_json(&source, Code::RequestCrossSite);
     }
@@ -53,12 +60,13 @@ pub(super) async fn show(
 /// POST with the action as a form field.
 pub(super) async fn act(
     state: State<Arc<App>>,
-    path: Path<String>,
+    path: PathText,
     headers: HeaderMap,
     source: Source,
-    body: Bytes,
+    body: Form,
 ) -> Response {
-    match field(&body, FORM_ACTION).as_deref() {
+    let action = body.as_ref().ok().and_then(|body| field(body, FORM_ACTION));
+    match action.as_deref() {
         Some("logout") => logout(state, path, headers, source, body).await,
         Some("keep-alive") => keep_alive(state, path, headers, source, body).await,
         _ => refuse_json(&source, Code::RequestInvalid),
@@ -68,12 +76,12 @@ pub(super) async fn act(
 /// Ends the session, its grant and this one cookie. Other launches in the browser go on.
 pub(super) async fn logout(
     State(app): State<Arc<App>>,
-    Path(handle): Path<String>,
+    path: PathText,
     headers: HeaderMap,
     source: Source,
-    body: Bytes,
+    body: Form,
 ) -> Response {
-    let session = match authorised(&app, &handle, "logout", &headers, &source, &body).await {
+    let session = match authorised(&app, path, "logout", &headers, &source, body).await {
         Ok(session) => session,
         Err(code) => return refuse(&app, &source, code),
     };
@@ -92,12 +100,12 @@ pub(super) async fn logout(
 /// Somebody pressed "stay signed in". Timers of a page must not call this.
 pub(super) async fn keep_alive(
     State(app): State<Arc<App>>,
-    Path(handle): Path<String>,
+    path: PathText,
     headers: HeaderMap,
     source: Source,
-    body: Bytes,
+    body: Form,
 ) -> Response {
-    let outcome = match authorised(&app, &handle, "keep-alive", &headers, &source, &body).await {
+    let outcome = match authorised(&app, path, "keep-alive", &headers, &source, body).await {
         Ok(session) => touch(&app, session).await,
         Err(code) => Err(code),
     };
@@ -118,20 +126,21 @@ async fn touch(app: &App, mut session: Session) -> Result<Session, Code> {
 /// Our own page, in this session, on purpose: the site check first, then the cookie, then the header or form token.
 async fn authorised(
     app: &App,
-    handle: &str,
+    path: PathText,
     action: &str,
     headers: &HeaderMap,
     source: &Source,
-    body: &[u8],
+    body: Form,
 ) -> Result<Session, Code> {
     if !guard::may_act(headers, &app.config.origin()) {
         return Err(Code::RequestCrossSite);
     }
-    let launch = LaunchId::parse(handle).map_err(|_shape| Code::SessionMissing)?;
+    let body = form_of(body)?;
+    let launch = LaunchId::parse(&segment(path)).map_err(|_shape| Code::SessionMissing)?;
     let cookies = &source.visit.cookies.0;
     let secret = cookie::find_cookie(cookies, launch).ok_or(Code::SessionMissing)?;
     let is_meant = headers.contains_key(CALL_HEADER)
-        || field(body, FORM_TOKEN).is_some_and(|token| form::is_token(&secret, launch, action, &token));
+        || field(&body, FORM_TOKEN).is_some_and(|token| form::is_token(&secret, launch, action, &token));
     if !is_meant {
         return Err(Code::RequestCrossSite);
     }

@@ -7,10 +7,14 @@ use std::{
 };
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts},
-    http::{HeaderMap, HeaderName, header, request::Parts},
+    body::Bytes,
+    extract::{
+        ConnectInfo, FromRequestParts, Path,
+        rejection::{BytesRejection, PathRejection},
+    },
+    http::{HeaderMap, HeaderName, StatusCode, header, request::Parts},
 };
-use sallyport_model::RequestId;
+use sallyport_model::{Code, RequestId};
 use sallyport_telemetry::http::{Incoming, REQUEST_ID_HEADER};
 
 use crate::domain::{App, Cookies, Visit};
@@ -48,6 +52,22 @@ impl FromRequestParts<Arc<App>> for Source {
             wants_json: accept.contains("application/json") && !accept.contains("text/html"),
         })
     }
+}
+
+/// A path segment; what cannot be decoded is nothing that exists.
+pub(super) fn segment(path: Result<Path<String>, PathRejection>) -> String {
+    path.map(|Path(text)| text).unwrap_or_default()
+}
+
+/// A form within the limit.
+///
+/// # Errors
+/// `request.too_large`, or `request.invalid` when the body broke off.
+pub(super) fn form(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Code> {
+    body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
+        _ => Code::RequestInvalid,
+    })
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -83,7 +83,8 @@ async fn an_answer_without_a_known_state_is_refused() {
         let departed = world.depart(&mut browser).await;
         let (state, iss) = (departed.state.as_str(), world.issuer());
         let other = "A".repeat(43);
-        let cases: [(&str, &[(&str, &str)], &str); 8] = [
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+        let cases: [Case<'_>; 8] = [
             ("both", &[("code", "c"), ("state", &other), ("iss", &iss)], "callback.state_unknown"),
             ("both", &[("code", "c"), ("iss", &iss)], "callback.invalid"),
             ("both", &[("code", "c"), ("state", ""), ("iss", &iss)], "callback.invalid"),

@@ -1,6 +1,8 @@
 //! launch-auth alone, through its public doors: real sockets for HTTP, its gRPC service, a hand-made token-vault and a
 //! hand-made EHR, on every database.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod browser;
 mod callback;
 mod context;
@@ -13,5 +15,6 @@ mod planted;
 mod repeat;
 mod rpc;
 mod session;
+mod trace;
 mod vault;
 mod world;

@@ -114,3 +114,25 @@ async fn our_public_keys_are_published_for_a_while() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn oversized_bodies_odd_paths_and_other_methods_are_refused_in_words() {
+    each(|world: World| async move {
+        let mut browser = world.browser();
+        let huge = format!("iss={}", "x".repeat(70_000));
+        assert_eq!(browser.post("/launch/both", &huge).await.code(), "request.too_large");
+        assert_eq!(browser.post("/callback/both", &huge).await.code(), "callback.invalid");
+        for path in ["/launch/%ff", "/launch/..;", "/launch/%2e%2e"] {
+            assert_eq!(browser.get(path).await.code(), "launch.registration_unknown", "{path}");
+        }
+        assert_eq!(browser.get("/session/%ff").await.json()["code"], "session.missing");
+        let put = browser.send("PUT", &world.launch_path(), &[], "").await;
+        assert_eq!((put.status, put.json()["code"].as_str()), (405, Some("request.invalid")));
+        // Whoever only looks starts nothing and uses no state up.
+        let departed = world.depart(&mut browser).await;
+        assert_eq!(browser.send("HEAD", &world.answer_path(&departed), &[], "").await.status, 405);
+        assert_eq!(browser.send("HEAD", &world.launch_path(), &[], "").await.status, 405);
+        assert_eq!(browser.get(&world.answer_path(&departed)).await.status, 303);
+    })
+    .await;
+}

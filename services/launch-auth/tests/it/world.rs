@@ -109,6 +109,7 @@ impl World {
         }
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let http = http.layer(axum::middleware::from_fn(sallyport_telemetry::http::trace_requests));
         let http = http.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, http).await });
         let served = rpc.unwrap();
