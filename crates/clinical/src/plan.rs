@@ -135,7 +135,7 @@ mod tests {
             for query in queries {
                 match query.interaction {
                     Interaction::Search(params) => {
-                        assert_eq!(params[0], ("patient", "p1".to_owned()), "{section}")
+                        assert_eq!(params[0], ("patient", "p1".to_owned()), "{section}");
                     }
                     Interaction::Read(id) => assert!(id == "p1" || id == "e1", "{section}"),
                 }

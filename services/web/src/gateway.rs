@@ -51,7 +51,8 @@ impl Gateway {
             section: section.as_str().to_owned(),
             by_person: true,
         };
-        let answer = self.0.clone().chart(signed(session, message)).await.map_err(|status| code_of(&status))?;
+        let answer =
+            self.0.clone().chart(signed(session, message)).await.map_err(|status| code_of(&status))?;
         serde_json::from_slice(&answer.into_inner().json).map_err(|_not_ours| Code::Internal)
     }
 
@@ -59,7 +60,8 @@ impl Gateway {
     pub(crate) async fn source(&self, session: &Session, reference: &str) -> Result<RawResource, Code> {
         let message =
             SourceRequest { launch_id: id_bytes(session.launch.uuid()), reference: reference.to_owned() };
-        let answer = self.0.clone().source(signed(session, message)).await.map_err(|status| code_of(&status))?;
+        let answer =
+            self.0.clone().source(signed(session, message)).await.map_err(|status| code_of(&status))?;
         let answer = answer.into_inner();
         Ok(RawResource { json: answer.json, read_at: answer.read_at })
     }

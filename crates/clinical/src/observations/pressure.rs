@@ -61,7 +61,9 @@ pub(super) fn merge_unpaired(items: Vec<Observation>) -> Vec<Observation> {
     let taken: std::collections::HashSet<usize> = pairs.values().copied().collect();
     let joined: Vec<(usize, Observation)> = pairs
         .iter()
-        .filter_map(|(systolic, diastolic)| Some((*systolic, join(items.get(*systolic)?, items.get(*diastolic)?))))
+        .filter_map(|(systolic, diastolic)| {
+            Some((*systolic, join(items.get(*systolic)?, items.get(*diastolic)?)))
+        })
         .collect();
     let mut joined: HashMap<usize, Observation> = joined.into_iter().collect();
     let mut merged = Vec::with_capacity(items.len());

@@ -80,7 +80,9 @@ fn of_attachment(attachment: &Attachment) -> Readable {
         sallyport_model::ids::is_logical_id(id, 256).then(|| format!("Binary/{id}"))
     });
     match (&attachment.data, local) {
-        (None, Some(reference)) if is_shown(attachment.content_type.as_deref()) => Readable::Elsewhere(reference),
+        (None, Some(reference)) if is_shown(attachment.content_type.as_deref()) => {
+            Readable::Elsewhere(reference)
+        }
         (data, _) => of_data(attachment.content_type.as_deref(), data.as_deref()),
     }
 }
@@ -117,8 +119,11 @@ fn words_of_html(html: &str) -> String {
     let mut rest = html;
     while let Some((text, tail)) = rest.split_once('<') {
         out.push_str(&entities(text));
-        let name: String =
-            tail.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '/').collect::<String>().to_ascii_lowercase();
+        let name: String = tail
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == '/')
+            .collect::<String>()
+            .to_ascii_lowercase();
         if let Some(silent) = ["script", "style", "title"].into_iter().find(|silent| *silent == name) {
             let lower_tail = lower.get(html.len() - tail.len()..).unwrap_or("");
             let end = lower_tail.find(&format!("</{silent}"));
@@ -128,7 +133,24 @@ fn words_of_html(html: &str) -> String {
         }
         if matches!(
             name.as_str(),
-            "br" | "br/" | "p" | "/p" | "div" | "/div" | "li" | "tr" | "/tr" | "h1" | "h2" | "h3" | "h4" | "/h1" | "/h2" | "/h3" | "/h4" | "/ul" | "/table"
+            "br" | "br/"
+                | "p"
+                | "/p"
+                | "div"
+                | "/div"
+                | "li"
+                | "tr"
+                | "/tr"
+                | "h1"
+                | "h2"
+                | "h3"
+                | "h4"
+                | "/h1"
+                | "/h2"
+                | "/h3"
+                | "/h4"
+                | "/ul"
+                | "/table"
         ) {
             out.push('\n');
         } else if matches!(name.as_str(), "td" | "th") {
@@ -140,7 +162,8 @@ fn words_of_html(html: &str) -> String {
     let lines: Vec<&str> = out.lines().map(str::trim).collect();
     let mut text = String::new();
     for (index, line) in lines.iter().enumerate() {
-        let doubled = line.is_empty() && index.checked_sub(1).and_then(|i| lines.get(i)).is_none_or(|l| l.is_empty());
+        let doubled =
+            line.is_empty() && index.checked_sub(1).and_then(|i| lines.get(i)).is_none_or(|l| l.is_empty());
         if !doubled {
             text.push_str(line);
             text.push('\n');
@@ -150,7 +173,11 @@ fn words_of_html(html: &str) -> String {
 }
 
 fn entities(text: &str) -> String {
-    text.replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
+    text.replace("&nbsp;", " ")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&amp;", "&")
 }
 
 #[cfg(test)]
@@ -172,7 +199,10 @@ mod tests {
     #[test]
     fn only_text_is_shown() {
         assert_eq!(readable(&binary("text/plain", "a <b>")), Some(Readable::Text("a <b>".to_owned())));
-        assert_eq!(readable(&binary("application/pdf", "x")), Some(Readable::OtherKind("application/pdf".to_owned())));
+        assert_eq!(
+            readable(&binary("application/pdf", "x")),
+            Some(Readable::OtherKind("application/pdf".to_owned()))
+        );
         assert_eq!(readable(br#"{"resourceType":"Patient"}"#), None);
         assert_eq!(readable(b"junk"), None);
     }
@@ -180,7 +210,9 @@ mod tests {
     #[test]
     fn the_four_shapes_of_attachments_are_told_apart() {
         let reference = |attachment: &str| {
-            let json = format!(r#"{{"resourceType":"DocumentReference","content":[{{"attachment":{attachment}}}]}}"#);
+            let json = format!(
+                r#"{{"resourceType":"DocumentReference","content":[{{"attachment":{attachment}}}]}}"#
+            );
             readable(json.as_bytes()).unwrap()
         };
         assert_eq!(
@@ -188,7 +220,10 @@ mod tests {
             Readable::Elsewhere("Binary/b-1".to_owned())
         );
         assert_eq!(reference(r#"{"contentType":"application/octet-stream"}"#), Readable::Nothing);
-        assert_eq!(reference(r#"{"contentType":"text/plain","data":"aGk="}"#), Readable::Text("hi".to_owned()));
+        assert_eq!(
+            reference(r#"{"contentType":"text/plain","data":"aGk="}"#),
+            Readable::Text("hi".to_owned())
+        );
         assert_eq!(
             reference(r#"{"contentType":"application/pdf","url":"https://x.example/document/1"}"#),
             Readable::Nothing

@@ -16,11 +16,14 @@ pub(crate) struct ContextItem {
 /// The page for an intent. The values are agreed between EHR and app; an unknown one opens the usual page (TOK-08).
 fn page_of_intent(intent: &str) -> Option<Page> {
     let intent = intent.trim().to_ascii_lowercase();
-    let intent = ["view-", "show-", "open-", "review-"].iter().find_map(|p| intent.strip_prefix(p)).unwrap_or(&intent);
+    let intent =
+        ["view-", "show-", "open-", "review-"].iter().find_map(|p| intent.strip_prefix(p)).unwrap_or(&intent);
     Some(match intent {
         "summary" | "summary-view" | "chart" => Page::Summary,
         "problems" | "problem-list" | "conditions" | "allergies" => Page::Problems,
-        "medications" | "medication-list" | "reconcile-medications" | "medication-reconciliation" => Page::Medications,
+        "medications" | "medication-list" | "reconcile-medications" | "medication-reconciliation" => {
+            Page::Medications
+        }
         "results" | "labs" | "lab-results" | "laboratory" => Page::Results,
         "vitals" | "vital-signs" => Page::Vitals,
         "visits" | "encounters" => Page::Visits,
@@ -71,7 +74,10 @@ pub(crate) fn context_items(json: &str) -> Vec<ContextItem> {
             let (resource_type, id) = reference.split_once('/')?;
             let is_type = !resource_type.is_empty() && resource_type.bytes().all(|b| b.is_ascii_alphabetic());
             let is_id = sallyport_model::ids::is_logical_id(id, 256);
-            (is_type && is_id).then(|| ContextItem { resource_type: resource_type.to_owned(), reference: reference.clone() })
+            (is_type && is_id).then(|| ContextItem {
+                resource_type: resource_type.to_owned(),
+                reference: reference.clone(),
+            })
         })
         .collect()
 }
@@ -92,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_document_in_the_context_opens_the_documents() {
-        let items = context_items(r#"[{"reference":"ImagingStudy/1"},{"reference":"DocumentReference/d.1"}]"#);
+        let items =
+            context_items(r#"[{"reference":"ImagingStudy/1"},{"reference":"DocumentReference/d.1"}]"#);
         assert_eq!(landing("", &items), Page::Documents);
         assert_eq!(landing("vitals", &items), Page::Vitals);
     }

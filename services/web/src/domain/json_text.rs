@@ -9,6 +9,11 @@ pub(crate) fn laid_out(json: &str) -> String {
     let mut characters = json.chars().peekable();
     while let Some(c) = characters.next() {
         if in_string {
+            // A direction override would show the text in another order: it is shown as the escape that JSON has for it.
+            if crate::pages::words::is_override(c) {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+                continue;
+            }
             out.push(c);
             in_string = escaped || c != '"';
             escaped = !escaped && c == '\\';

@@ -72,7 +72,9 @@ impl Page {
             Self::Vitals => &[Section::Vitals],
             Self::Visits => &[Section::Encounters],
             Self::Documents => &[Section::Documents],
-            Self::More => &[Section::Immunizations, Section::Procedures, Section::Careteam, Section::Coverage],
+            Self::More => {
+                &[Section::Immunizations, Section::Procedures, Section::Careteam, Section::Coverage]
+            }
         }
     }
 

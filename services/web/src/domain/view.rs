@@ -49,7 +49,8 @@ pub(crate) struct View {
 impl View {
     pub(crate) fn new(session: &Session, answer: ViewResponse, now: i64) -> Self {
         let tabs = tabs(&answer);
-        let sign_in_path = Some(answer.relaunch_path).filter(|p| answer.standalone_allowed && p.starts_with("/launch/"));
+        let sign_in_path =
+            Some(answer.relaunch_path).filter(|p| answer.standalone_allowed && p.starts_with("/launch/"));
         Self {
             tabs,
             is_production: answer.environment == "production",
@@ -132,7 +133,8 @@ mod tests {
             ],
             ..ViewResponse::default()
         };
-        let off = |title: &str| Tab::Off { title: title.to_owned(), reason: "the EHR did not grant it".to_owned() };
+        let off =
+            |title: &str| Tab::Off { title: title.to_owned(), reason: "the EHR did not grant it".to_owned() };
         let expected =
             vec![Tab::Open(Page::Summary), Tab::Open(Page::Problems), off("Medications"), off("Notes")];
         assert_eq!(tabs(&answer), expected);

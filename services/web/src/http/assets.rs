@@ -22,10 +22,12 @@ impl Asset {
     }
 }
 
-static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("chart", "css", "text/css; charset=utf-8", include_str!("../../assets/chart.css")));
-static SCRIPT: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("chart", "js", "text/javascript; charset=utf-8", include_str!("../../assets/chart.js")));
+static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("chart", "css", "text/css; charset=utf-8", include_str!("../../assets/chart.css"))
+});
+static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("chart", "js", "text/javascript; charset=utf-8", include_str!("../../assets/chart.js"))
+});
 
 /// The stylesheet's address.
 pub(crate) fn style_path() -> &'static str {

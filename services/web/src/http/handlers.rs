@@ -65,7 +65,11 @@ pub(super) fn refusal(app: &App, code: Code, id: RequestId) -> Html {
 /// A refusal inside a launch: framed by its own EHR, with the way to start again.
 fn refusal_in(view: &View, code: Code, id: RequestId) -> Html {
     let status = StatusCode::from_u16(code.kind().http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Html::new(status, &Framing::By(&view.frame_ancestors), pages::error::page(code, &reference(id), Some(view)))
+    Html::new(
+        status,
+        &Framing::By(&view.frame_ancestors),
+        pages::error::page(code, &reference(id), Some(view)),
+    )
 }
 
 /// `/`: what this is, and where to try it.
@@ -89,7 +93,11 @@ pub(super) async fn landing(State(app): State<App>, opened: Opened) -> Response 
 }
 
 /// `/chart/{launch}/{page}`: one page of the chart.
-pub(super) async fn page(State(app): State<App>, Path((_, path)): Path<(String, String)>, opened: Opened) -> Response {
+pub(super) async fn page(
+    State(app): State<App>,
+    Path((_, path)): Path<(String, String)>,
+    opened: Opened,
+) -> Response {
     match Page::parse(&path) {
         Some(page) => show(&app, opened, page),
         None => refusal_in(&opened.view, Code::NotFound, opened.session.request_id).into_response(),
@@ -153,7 +161,7 @@ pub(super) async fn stay(
     Form(form): Form<StayForm>,
 ) -> Response {
     let Opened { session, view } = opened;
-    if let Err(refused) = check_form(&app, &session, &view, &headers, Action::Stay, &form.token) {
+    if let Some(refused) = refused_form(&app, &session, &view, &headers, Action::Stay, &form.token) {
         return refused.into_response();
     }
     if let Err(code) = app.gateway.chart(&session, Section::Banner).await {
@@ -188,7 +196,7 @@ pub(super) async fn source(
     Form(form): Form<SourceForm>,
 ) -> Response {
     let Opened { session, view } = opened;
-    if let Err(refused) = check_form(&app, &session, &view, &headers, Action::Source, &form.token) {
+    if let Some(refused) = refused_form(&app, &session, &view, &headers, Action::Source, &form.token) {
         return refused.into_response();
     }
     let wait = app.page_deadline;
@@ -222,24 +230,21 @@ async fn document_text(app: &App, session: &Session, raw: &RawResource) -> Optio
     }
 }
 
-/// A form counts when its token is this session's and it does not come from another site.
-fn check_form(
+/// The refusal of a form that is not this session's own or comes from another site; `None` when it counts.
+fn refused_form(
     app: &App,
     session: &Session,
     view: &View,
     headers: &HeaderMap,
     action: Action,
     token: &str,
-) -> Result<(), Html> {
+) -> Option<Html> {
     let said = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     let same_site = match (said("sec-fetch-site"), said("origin")) {
         (Some(site), _) => site == "same-origin",
         (None, Some(origin)) => origin == &*app.public_origin,
         (None, None) => true,
     };
-    if same_site && form_token::is_valid(session, action, token) {
-        Ok(())
-    } else {
-        Err(refusal_in(view, Code::RequestCrossSite, session.request_id))
-    }
+    let counts = same_site && form_token::is_valid(session, action, token);
+    (!counts).then(|| refusal_in(view, Code::RequestCrossSite, session.request_id))
 }

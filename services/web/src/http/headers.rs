@@ -29,7 +29,10 @@ pub(super) fn page_headers(framing: &Framing<'_>) -> HeaderMap {
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=()"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), geolocation=(), microphone=(), payment=()",
+        ),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
         // A proxy that collects the answer would undo painting the banner first.
         (HeaderName::from_static("x-accel-buffering"), "no"),
@@ -47,7 +50,9 @@ pub(super) fn page_headers(framing: &Framing<'_>) -> HeaderMap {
 fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|h| {
-        !h.is_empty() && h.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']' | b'*'))
+        !h.is_empty()
+            && h.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']' | b'*'))
     })
 }
 
@@ -64,6 +69,8 @@ mod tests {
         let origins = ["https://ehr.example".to_owned(), "https://x; script-src *".to_owned()];
         assert!(policy(&Framing::By(&origins)).ends_with("frame-ancestors 'self' https://ehr.example"));
         assert!(policy(&Framing::By(&[])).ends_with("frame-ancestors 'none'"));
-        assert!(policy(&Framing::Nobody).starts_with("default-src 'none'; script-src 'self'; style-src 'self';"));
+        assert!(
+            policy(&Framing::Nobody).starts_with("default-src 'none'; script-src 'self'; style-src 'self';")
+        );
     }
 }

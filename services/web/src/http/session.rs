@@ -8,12 +8,7 @@ use http::header;
 use sallyport_model::{Code, LaunchId, RequestId, session::find_cookie};
 use sallyport_telemetry::http::Incoming;
 
-use crate::{
-    App,
-    domain::view::View,
-    gateway::Session,
-    pages::Reference,
-};
+use crate::{App, domain::view::View, gateway::Session, pages::Reference};
 
 use super::handlers::{Html, refusal};
 

@@ -14,6 +14,7 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::Instrument;
 
+use super::session::reference;
 use crate::{
     App,
     domain::{page::Page, view::View},
@@ -62,9 +63,11 @@ impl Sender {
     async fn send_parts(&self) -> Result<(), Gone> {
         let started = Instant::now();
         self.send(layout::head(&self.view, self.page)).await?;
-        let wait = if self.page == Page::Summary { self.app.summary_deadline } else { self.app.page_deadline };
+        let wait =
+            if self.page == Page::Summary { self.app.summary_deadline } else { self.app.page_deadline };
         let patience = started + self.app.page_deadline;
-        let banner = tokio::time::timeout_at(patience, self.app.gateway.chart(&self.session, Section::Banner));
+        let banner =
+            tokio::time::timeout_at(patience, self.app.gateway.chart(&self.session, Section::Banner));
         let mut banner = std::pin::pin!(banner.map(|answer| answer.unwrap_or(Err(Code::UpstreamTimeout))));
 
         let mut wanted: Vec<Section> = self.page.sections().to_vec();
@@ -76,7 +79,9 @@ impl Sender {
             .map(|section| {
                 let read = self.app.gateway.chart(&self.session, *section);
                 let read = tokio::time::timeout_at(started + wait, read);
-                read.map(|answer| (*section, answer.map_err(|_elapsed| Shown::Late).map_or_else(|late| late, Shown::of)))
+                read.map(|answer| {
+                    (*section, answer.map_err(|_elapsed| Shown::Late).map_or_else(|late| late, Shown::of))
+                })
             })
             .collect();
 
@@ -92,8 +97,8 @@ impl Sender {
         let identified = matches!(&banner, Ok(ChartSection { content: Content::Banner(_), .. }));
         self.send(layout::banner(&self.view, &banner)).await?;
         if !identified {
-            let code = banner.err().unwrap_or(Code::UpstreamInvalid);
-            self.send(layout::nothing_without_identity(&self.view, self.page, code)).await?;
+            let reference = reference(self.session.request_id);
+            self.send(layout::nothing_without_identity(&self.view, self.page, &banner, &reference)).await?;
             return self.send(layout::tail(&self.view, &[])).await;
         }
 

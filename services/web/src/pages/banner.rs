@@ -11,7 +11,7 @@ use sallyport_clinical::{
 use super::{
     origin::{Facts, panel},
     sections::Shown,
-    words::{Tone, absent, badge, icon, said, value},
+    words::{Shows, Tone, absent, badge, icon, said, value},
 };
 use crate::domain::view::View;
 use sallyport_clinical::Content;
@@ -21,16 +21,17 @@ pub(crate) fn full(view: &View, banner: &Banner) -> Markup {
     html! {
         div.banner slot="banner" {
             div.zone1 {
-                p.name { (name(banner)) }
+                p.name { (value(&banner.name)) }
                 (fact("Born", &birth(view, banner)))
                 @if banner.is_deceased { (fact("Died", &died(banner))) }
                 (fact("Gender", &value(&banner.gender)))
                 (fact("MRN", &mrn(banner)))
+                (preferred(banner))
                 @if let Some(encounter) = &banner.encounter {
-                    (fact("Visit", &html! {
-                        (value(&encounter.what))
-                        @if let Some(period) = &encounter.period { " " (value(period)) }
-                    }))
+                    p.banner-fact.visit {
+                        span.label { "Visit" } " "
+                        b { (value(&encounter.what)) @if let Some(period) = &encounter.period { " " (value(period)) } }
+                    }
                 }
             }
             (warnings(banner))
@@ -46,7 +47,7 @@ pub(crate) fn full(view: &View, banner: &Banner) -> Markup {
 pub(crate) fn slim(view: &View, banner: &Banner) -> Markup {
     html! {
         div.banner.slim slot="banner" {
-            p.name { (name(banner)) }
+            p.name { (value(&banner.name)) }
             (fact("Born", &birth(view, banner)))
             (fact("MRN", &mrn(banner)))
             (warnings(banner))
@@ -54,11 +55,10 @@ pub(crate) fn slim(view: &View, banner: &Banner) -> Markup {
     }
 }
 
-fn name(banner: &Banner) -> Markup {
+fn preferred(banner: &Banner) -> Markup {
     html! {
-        (value(&banner.name))
         @if let Some(Value { value: Some(preferred), .. }) = &banner.preferred_name {
-            span.preferred { span.label { "Preferred name" } " " b { (said(&preferred.display)) } }
+            (fact("Preferred name", &said(&if preferred.given.is_empty() { preferred.display.clone() } else { preferred.given.join(" ") })))
         }
     }
 }
@@ -69,14 +69,16 @@ fn fact(label: &str, shown: &Markup) -> Markup {
 
 fn birth(view: &View, banner: &Banner) -> Markup {
     let age = |date: &sallyport_clinical::date::Date| match &banner.deceased {
-        Some(Value { value: Some(died), .. }) => died.parts().and_then(|on| date.age_text(&on)).map(|age| format!("{age} at death")),
+        Some(Value { value: Some(died), .. }) => {
+            died.parts().and_then(|on| date.age_text(&on)).map(|age| format!("{age} at death"))
+        }
         _ if banner.is_deceased => None,
         _ => date.age_text(&view.times.today()),
     };
     html! {
         @match banner.birth_date.known_or_words() {
             Ok(date) => {
-                time datetime=(date.original) { (date.day_text()) }
+                (date.show())
                 @if let Some(age) = age(date) { " (" (age) ")" }
             },
             Err(words) => (absent(words)),
@@ -93,7 +95,9 @@ fn died(banner: &Banner) -> Markup {
 
 /// The medical record number; without one, what the EHR calls its first identifier.
 fn mrn(banner: &Banner) -> Markup {
-    let Some(identifier) = banner.identifiers.first().filter(|i| i.is_mrn) else { return absent("Not known") };
+    let Some(identifier) = banner.identifiers.first().filter(|i| i.is_mrn) else {
+        return absent("Not known");
+    };
     html! { (value(&identifier.value)) (issuer(identifier)) }
 }
 
@@ -132,7 +136,10 @@ fn more(view: &View, banner: &Banner) -> Markup {
     }
     facts = facts.all("Language", &banner.languages).all("Practitioner", &banner.practitioners);
     if let Some(encounter) = &banner.encounter {
-        facts = facts.add("Visit", &encounter.what).maybe("Visit period", &encounter.period).all("Location", &encounter.locations);
+        facts = facts
+            .add("Visit", &encounter.what)
+            .maybe("Visit period", &encounter.period)
+            .all("Location", &encounter.locations);
     }
     panel(view, &banner.record, facts)
 }

@@ -3,7 +3,11 @@
 use maud::{DOCTYPE, Markup, html};
 use sallyport_model::{Code, code::Kind};
 
-use super::{Reference, layout::document_head, words::{Tone, icon, said}};
+use super::{
+    Reference,
+    layout::document_head,
+    words::{Tone, icon, said},
+};
 use crate::domain::{page::Page, view::View};
 
 /// The page. With a view it offers the ways on that this launch has.

@@ -8,7 +8,7 @@ use sallyport_clinical::{ChartSection, Content, Section};
 use sallyport_model::Code;
 
 use super::{
-    banner,
+    Reference, banner,
     origin::{clock, record_form},
     sections::Shown,
     words::{Tone, badge, icon, said},
@@ -30,6 +30,7 @@ pub(crate) fn document_head(title: &str) -> Markup {
             meta name="color-scheme" content="light dark";
             meta name="robots" content="noindex";
             title { (title) }
+            link rel="icon" href="data:,";
             link rel="stylesheet" href=(style_path());
             script src=(script_path()) defer {}
         }
@@ -92,7 +93,7 @@ fn tabs(view: &View, current: Page) -> Markup {
                             },
                             Tab::Off { title, reason } => {
                                 span.off role="link" aria-disabled="true" tabindex="0" aria-describedby={ "off-" (index) } {
-                                    (said(title))
+                                    (said(title)) span.off-word { " off" }
                                 }
                                 span.reason id={ "off-" (index) } role="tooltip" { "Off: " (said(reason)) }
                             },
@@ -157,7 +158,9 @@ fn session(view: &View) -> Markup {
 /// Who the patient is, or that this could not be read.
 pub(crate) fn banner(view: &View, answer: &Result<ChartSection, Code>) -> Markup {
     match answer {
-        Ok(ChartSection { content: Content::Banner(patient), .. }) if view.shows_full_banner => banner::full(view, patient),
+        Ok(ChartSection { content: Content::Banner(patient), .. }) if view.shows_full_banner => {
+            banner::full(view, patient)
+        }
         Ok(ChartSection { content: Content::Banner(patient), .. }) => banner::slim(view, patient),
         _ => html! {
             div.banner.unidentified slot="banner" {
@@ -173,17 +176,30 @@ pub(crate) fn banner_allergies(view: &View, shown: &Shown) -> Markup {
 }
 
 /// In place of the chart: data without a name beside it is not shown.
-pub(crate) fn nothing_without_identity(view: &View, page: Page, code: Code) -> Markup {
+pub(crate) fn nothing_without_identity(
+    view: &View,
+    page: Page,
+    answer: &Result<ChartSection, Code>,
+    reference: &Reference,
+) -> Markup {
+    let from_code =
+        |code: Code| (code.sentence().to_owned(), code.next_step().to_owned(), code.as_str().to_owned());
+    let problem = answer.as_ref().ok().and_then(|section| section.problems.first());
+    let (message, next_step, code) = match (answer, problem) {
+        (Ok(_), Some(problem)) => (problem.message.clone(), problem.next_step.clone(), problem.code.clone()),
+        (Ok(_), None) => from_code(Code::UpstreamInvalid),
+        (Err(code), _) => from_code(*code),
+    };
     html! {
         @if view.shows_full_banner { div slot="banner-allergies" {} }
-        div.status-line slot="status" { (icon(Tone::Critical)) "The chart is not shown" }
+        div.status-line slot="status" { span { (icon(Tone::Critical)) "The chart is not shown" } }
         div.notice slot="notice" role="alert" {
             h2 { "The patient's record could not be read" }
-            p { (code.sentence()) }
+            p { (said(&message)) }
             p { "The chart is shown only beside the patient's name, so nothing of it is shown. Nothing was changed in the EHR." }
-            p { (code.next_step()) }
+            p { (said(&next_step)) }
             p { a.button href=(view.href(page)) { "Try again" } }
-            p.quiet { "Code " code { (code.as_str()) } }
+            p.quiet { "For support: code " code { (said(&code)) } ", reference " code.reference { (reference.0) } }
         }
         @for section in page.sections() { div slot=(section.as_str()) {} }
     }

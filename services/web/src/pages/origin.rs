@@ -56,7 +56,7 @@ impl Facts {
 
     /// A line without an element of its own.
     pub(crate) fn plain(mut self, label: &str, text: &Markup) -> Self {
-        self.0.push(html! { div.fact { dt { (label) } dd { (text) } } });
+        self.0.push(html! { div.fact { dt { (said(label)) } dd { (text) } } });
         self
     }
 }
@@ -69,7 +69,7 @@ fn line(label: &str, shown: &Markup, source: &Provenance) -> Markup {
     };
     html! {
         div.fact {
-            dt { (label) }
+            dt { (said(label)) }
             dd { (shown) span.path title=(origin) { (said(&source.path)) " · " (origin) } }
         }
     }
@@ -78,7 +78,7 @@ fn line(label: &str, shown: &Markup, source: &Provenance) -> Markup {
 fn code(coding: &Coding) -> Markup {
     html! {
         span.code {
-            code { (coding.code.as_deref().unwrap_or("no code")) } " "
+            code { (said(coding.code.as_deref().unwrap_or("no code"))) } " "
             @match coding.system.as_deref() {
                 Some(system) => { (said(system_name(system))) },
                 None => { "no code system sent" },

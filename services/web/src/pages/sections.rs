@@ -117,9 +117,13 @@ fn draw(view: &View, extent: Extent, content: &Content) -> Option<Drawn> {
         Content::Problems { items } => problems::conditions(view, extent, items),
         Content::Medications { items } => medications::orders(view, extent, items),
         Content::Allergies(allergies) => problems::allergies(view, extent, allergies),
-        Content::Vitals(observations) if extent.is_whole => observations::table(view, extent, observations, "Vital signs"),
+        Content::Vitals(observations) if extent.is_whole => {
+            observations::table(view, extent, observations, "Vital signs")
+        }
         Content::Vitals(observations) => vitals::tiles(view, extent, observations),
-        Content::Results(observations) => observations::table(view, extent, observations, "Laboratory results"),
+        Content::Results(observations) => {
+            observations::table(view, extent, observations, "Laboratory results")
+        }
         Content::Encounters { items } => lists::encounters(view, extent, items),
         Content::Documents { items } => lists::documents(view, extent, items),
         Content::Immunizations { items } => other::immunizations(view, extent, items),
@@ -131,7 +135,8 @@ fn draw(view: &View, extent: Extent, content: &Content) -> Option<Drawn> {
 
 /// Entries that could not be understood, each with its record; other gaps are said in the status row.
 fn gaps(problems: &[ReadProblem]) -> Markup {
-    let unreadable: Vec<&ReadProblem> = problems.iter().filter(|p| p.kind == ProblemKind::Unreadable).collect();
+    let unreadable: Vec<&ReadProblem> =
+        problems.iter().filter(|p| p.kind == ProblemKind::Unreadable).collect();
     html! {
         @for problem in problems.iter().filter(|p| p.kind != ProblemKind::Unreadable) {
             p.state.warning { (icon(Tone::Warning)) (said(&problem.message)) " " (said(&problem.next_step)) }

@@ -8,7 +8,7 @@ use super::{
     banner,
     layout::document_head,
     origin::{clock, record_form},
-    words::{Tone, icon, said},
+    words::{Tone, icon, plain, said},
 };
 use crate::{
     domain::{document::Readable, json_text::laid_out, page::Page, view::View},
@@ -41,7 +41,7 @@ pub(crate) fn page(
                         p { a href=(view.href(Page::Summary)) { "← Back to the chart" } }
                         h1 { "Record: " (said(kind)) }
                         dl.facts-list {
-                            div.fact { dt { "Record" } dd { code { (reference) } } }
+                            div.fact { dt { "Record" } dd { code { (said(reference)) } } }
                             div.fact { dt { "From" } dd { (said(&view.endpoint)) ", " (said(&view.tenant)) } }
                             div.fact { dt { "Read" } dd { (clock(view, raw.read_at)) } }
                         }
@@ -63,10 +63,10 @@ fn document(text: Option<&Readable>) -> Markup {
         @if let Some(text) = text {
             h2 { "The document" }
             @match text {
-                Readable::Text(text) => pre.document tabindex="0" role="region" aria-label="The document's text" dir="auto" { (text) },
+                Readable::Text(text) => pre.document tabindex="0" role="region" aria-label="The document's text" dir="auto" { (plain(text)) },
                 Readable::FromHtml(text) => {
                     (told("The words of the document; its layout and pictures are left out."))
-                    pre.document tabindex="0" role="region" aria-label="The document's text" dir="auto" { (text) }
+                    pre.document tabindex="0" role="region" aria-label="The document's text" dir="auto" { (plain(text)) }
                 },
                 Readable::OtherKind(kind) if kind.is_empty() => (told("The EHR does not say what kind of file this is; open it in the EHR.")),
                 Readable::OtherKind(kind) => {

@@ -12,7 +12,16 @@ use crate::domain::{
     view::View,
 };
 
+/// What stands first: what is not there at all, before what is only incomplete, before what was never asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Gravity {
+    Missing,
+    Incomplete,
+    NotAsked,
+}
+
 struct Line {
+    gravity: Gravity,
     tone: Tone,
     text: String,
     retry: Option<String>,
@@ -25,16 +34,12 @@ pub(crate) fn row(view: &View, page: Page, shown: &[(Section, Shown)]) -> Markup
         let what = shown.iter().find(|(which, _)| which == section);
         lines.extend(what.and_then(|(_, what)| line(view, *section, what)));
     }
-    lines.sort_by_key(|line| match line.tone {
-        Tone::Critical => 0,
-        Tone::Warning => 1,
-        Tone::Information | Tone::Good | Tone::Quiet => 2,
-    });
+    lines.sort_by_key(|line| line.gravity);
     let reload = view.href(page);
     html! {
         div.status-line slot="status" {
             @match lines.split_first() {
-                None => { (icon(Tone::Good)) "All sections of this page were read." },
+                None => span { (icon(Tone::Good)) "All sections of this page were read." },
                 Some((first, [])) => (shown_line(first, &reload)),
                 Some((first, rest)) => {
                     (shown_line(first, &reload))
@@ -61,11 +66,13 @@ fn line(view: &View, section: Section, shown: &Shown) -> Option<Line> {
     let whole = Some(view.href(Page::of(section)));
     match shown {
         Shown::Late => Some(Line {
+            gravity: Gravity::Missing,
             tone: Tone::Warning,
             text: format!("{name} are taking long and are not shown here"),
             retry: whole,
         }),
         Shown::Refused(code) => Some(Line {
+            gravity: Gravity::Missing,
             tone: Tone::Warning,
             text: format!("{name} could not be read ({})", lower(code.sentence())),
             retry: Some(String::new()),
@@ -75,22 +82,26 @@ fn line(view: &View, section: Section, shown: &Shown) -> Option<Line> {
             match read.state {
                 SectionState::Complete => None,
                 SectionState::NotGranted => Some(Line {
+                    gravity: Gravity::NotAsked,
                     tone: Tone::Information,
                     text: format!("{name} were not requested (permission not granted)"),
                     retry: None,
                 }),
                 SectionState::Withheld => Some(Line {
+                    gravity: Gravity::Missing,
                     tone: Tone::Warning,
                     text: format!("{name} were withheld ({})", reason(of(ProblemKind::Withheld))),
                     retry: None,
                 }),
                 SectionState::Failed => Some(Line {
+                    gravity: Gravity::Missing,
                     tone: Tone::Warning,
                     text: format!("{name} could not be read ({})", reason(of(ProblemKind::Failed))),
                     retry: Some(String::new()),
                 }),
                 SectionState::Partial => {
-                    let unreadable = read.problems.iter().filter(|p| p.kind == ProblemKind::Unreadable).count();
+                    let unreadable =
+                        read.problems.iter().filter(|p| p.kind == ProblemKind::Unreadable).count();
                     let text = if let Some(failed) = of(ProblemKind::Failed) {
                         format!("{name} are incomplete ({})", reason(Some(failed)))
                     } else if unreadable > 0 {
@@ -99,7 +110,12 @@ fn line(view: &View, section: Section, shown: &Shown) -> Option<Line> {
                     } else {
                         format!("{name} are incomplete ({})", reason(read.problems.first()))
                     };
-                    Some(Line { tone: Tone::Warning, text, retry: of(ProblemKind::Failed).map(|_| String::new()) })
+                    Some(Line {
+                        gravity: Gravity::Incomplete,
+                        tone: Tone::Warning,
+                        text,
+                        retry: of(ProblemKind::Failed).map(|_| String::new()),
+                    })
                 }
             }
         }

@@ -7,7 +7,7 @@ use sallyport_clinical::{
     observations::{Level, Point, Trend},
 };
 
-use super::words::said;
+use super::words::{plain, said};
 
 /// The drawing area of a picture.
 struct Frame {
@@ -20,7 +20,8 @@ struct Frame {
 }
 
 const SPARK: Frame = Frame { width: 96.0, height: 24.0, left: 3.0, right: 3.0, top: 4.0, bottom: 4.0 };
-const PICTURE: Frame = Frame { width: 560.0, height: 168.0, left: 52.0, right: 12.0, top: 12.0, bottom: 26.0 };
+const PICTURE: Frame =
+    Frame { width: 560.0, height: 168.0, left: 52.0, right: 12.0, top: 12.0, bottom: 26.0 };
 
 /// What all series of one picture share: the stretch of time and of values.
 struct Scale {
@@ -44,10 +45,14 @@ impl Scale {
     fn of(trends: &[&Trend]) -> Option<Self> {
         let points = || trends.iter().flat_map(|t| t.points.iter());
         let bounds = trends.iter().filter_map(|t| t.range.as_ref());
-        let bounds: Vec<f64> =
-            bounds.flat_map(|r| [r.low.as_ref(), r.high.as_ref()]).flatten().filter_map(|q| q.number()).collect();
+        let bounds: Vec<f64> = bounds
+            .flat_map(|r| [r.low.as_ref(), r.high.as_ref()])
+            .flatten()
+            .filter_map(|q| q.number())
+            .collect();
         let values: Vec<f64> = points().map(number).collect();
-        let (min, max) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
+        let (min, max) =
+            values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
         let spread = (max - min).max(max.abs() * 0.02).max(1e-9);
         // A bound far from the values would press them flat: it is left outside the picture.
         let near = bounds.into_iter().filter(|b| *b >= min - 2.0 * spread && *b <= max + 2.0 * spread);
@@ -75,7 +80,7 @@ fn words(trends: &[&Trend]) -> String {
         "" => t.summary.clone(),
         part => format!("{part}: {}", t.summary),
     };
-    trends.iter().map(one).collect::<Vec<_>>().join("; ")
+    plain(&trends.iter().map(one).collect::<Vec<_>>().join("; ")).into_owned()
 }
 
 fn band(scale: &Scale, frame: &Frame, trends: &[&Trend]) -> Markup {
@@ -163,8 +168,12 @@ pub(crate) fn picture(trends: &[&Trend]) -> Markup {
 fn point_words(trend: &Trend, point: &Point) -> String {
     let unit = trend.unit.as_deref().map(|u| format!(" {u}")).unwrap_or_default();
     let part = if trend.part.is_empty() { String::new() } else { format!("{} ", trend.part) };
-    let flag = point.level.filter(|l| !matches!(l, Level::Normal | Level::Other)).map(|l| format!(", {}", l.word().to_lowercase()));
-    format!("{}: {part}{}{unit}{}", point.date.day_text(), point.value, flag.unwrap_or_default())
+    let flag = point
+        .level
+        .filter(|l| !matches!(l, Level::Normal | Level::Other))
+        .map(|l| format!(", {}", l.word().to_lowercase()));
+    plain(&format!("{}: {part}{}{unit}{}", point.date.day_text(), point.value, flag.unwrap_or_default()))
+        .into_owned()
 }
 
 fn level_class(level: Option<Level>) -> &'static str {
@@ -177,7 +186,7 @@ fn level_class(level: Option<Level>) -> &'static str {
 
 /// Three to six round numbers.
 fn value_ticks(scale: &Scale) -> Vec<f64> {
-    let step = round_step((scale.high - scale.low) / 4.0);
+    let step = value_step(scale);
     let mut ticks = Vec::new();
     let mut tick = (scale.low / step).ceil() * step;
     while tick <= scale.high && ticks.len() < 8 {
@@ -185,6 +194,11 @@ fn value_ticks(scale: &Scale) -> Vec<f64> {
         tick += step;
     }
     ticks
+}
+
+/// About five steps over the picture's height.
+fn value_step(scale: &Scale) -> f64 {
+    round_step((scale.high - scale.low) / 5.0)
 }
 
 /// The next of 1, 2, 5 times a power of ten.
@@ -195,15 +209,24 @@ fn round_step(rough: f64) -> f64 {
 }
 
 fn tick_text(tick: f64, scale: &Scale) -> String {
-    let step = round_step((scale.high - scale.low) / 4.0);
-    let decimals = if step >= 1.0 { 0 } else if step >= 0.1 { 1 } else if step >= 0.01 { 2 } else { 4 };
+    let step = value_step(scale);
+    let decimals = if step >= 1.0 {
+        0
+    } else if step >= 0.1 {
+        1
+    } else if step >= 0.01 {
+        2
+    } else {
+        4
+    };
     format!("{tick:.decimals$}")
 }
 
 /// Starts of years, or of months where the series is shorter than two years; at most six.
 #[expect(clippy::cast_possible_truncation, reason = "instants came from i64 and lie between two of them")]
 fn time_ticks(scale: &Scale) -> Vec<(i64, String)> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (from, to) = (utc_parts(scale.from as i64), utc_parts(scale.to as i64));
     let months = |p: &sallyport_clinical::date::Parts| p.year * 12 + i32::from(p.month.unwrap_or(1)) - 1;
     let span = months(&to) - months(&from);
@@ -212,7 +235,8 @@ fn time_ticks(scale: &Scale) -> Vec<(i64, String)> {
     let mut month = (months(&from) + 1).div_euclid(step) * step;
     while month <= months(&to) && ticks.len() < 12 {
         let (year, index) = (month.div_euclid(12), month.rem_euclid(12));
-        let micros = sallyport_clinical::date::days_from_epoch(year, u8::try_from(index + 1).unwrap_or(1), 1) * 86_400_000_000;
+        let micros = sallyport_clinical::date::days_from_epoch(year, u8::try_from(index + 1).unwrap_or(1), 1)
+            * 86_400_000_000;
         let name = usize::try_from(index).ok().and_then(|i| MONTHS.get(i)).copied().unwrap_or("");
         let label = if step >= 12 { format!("{year}") } else { format!("{name} {year}") };
         if time(micros) >= scale.from && time(micros) <= scale.to {
@@ -230,13 +254,17 @@ mod tests {
     #[test]
     fn ticks_are_round_and_few() {
         let scale = Scale { from: 0.0, to: 1.0, low: 6.7, high: 8.3 };
-        assert_eq!(value_ticks(&scale).iter().map(|t| tick_text(*t, &scale)).collect::<Vec<_>>(), ["7.0", "7.5", "8.0"]);
+        assert_eq!(
+            value_ticks(&scale).iter().map(|t| tick_text(*t, &scale)).collect::<Vec<_>>(),
+            ["7.0", "7.5", "8.0"]
+        );
         assert_eq!((round_step(0.3), round_step(17.0), round_step(1.0)), (0.5, 20.0, 1.0));
     }
 
     #[test]
     fn the_time_axis_is_marked_with_years_over_years_and_months_over_months() {
-        let at = |year, month| time(sallyport_clinical::date::days_from_epoch(year, month, 5) * 86_400_000_000);
+        let at =
+            |year, month| time(sallyport_clinical::date::days_from_epoch(year, month, 5) * 86_400_000_000);
         let labels = |from, to| {
             let scale = Scale { from, to, low: 0.0, high: 1.0 };
             time_ticks(&scale).into_iter().map(|(_, label)| label).collect::<Vec<_>>()

@@ -1,10 +1,12 @@
 //! The smallest pieces: values and why they are absent, dates, states as icon and word, links to the source.
 
+use std::borrow::Cow;
+
 use maud::{Markup, html};
 use sallyport_clinical::{
     banner::PersonName,
     concept::Concept,
-    date::{Date, When},
+    date::{Date, Precision, When},
     observations::{Flag, Level, ObservationValue, Quantity},
     value::Value,
 };
@@ -36,7 +38,9 @@ pub(crate) fn icon(tone: Tone) -> Markup {
     let shape = match tone {
         Tone::Critical => "M5 1h6l4 4v6l-4 4H5l-4-4V5zM7 4v5h2V4zm0 6v2h2v-2z",
         Tone::Warning => "M8 1l7.5 14H.5zM7 6v4h2V6zm0 5v2h2v-2z",
-        Tone::Good => "M8 .5a7.5 7.5 0 1 1 0 15 7.5 7.5 0 0 1 0-15zM6.9 9L5 7.1 3.6 8.5 6.9 11.800 12.500 6.200 11.100 4.800z",
+        Tone::Good => {
+            "M8 .5a7.5 7.5 0 1 1 0 15 7.5 7.5 0 0 1 0-15zM6.9 9L5 7.1 3.6 8.5 6.9 11.800 12.500 6.200 11.100 4.800z"
+        }
         Tone::Information => "M8 .5a7.5 7.5 0 1 1 0 15 7.5 7.500 0 0 1 0-15zM7 7v5h2V7zm0-3v2h2V4z",
         Tone::Quiet => "M8 3a5 5 0 1 1 0 10A5 5 0 0 1 8 3zm0 2a3 3 0 1 0 0 6 3 3 0 0 0 0-6z",
     };
@@ -50,7 +54,22 @@ pub(crate) fn badge(tone: Tone, word: &str) -> Markup {
 
 /// Text from the EHR, isolated in its own direction of writing.
 pub(crate) fn said(text: &str) -> Markup {
-    html! { bdi { (text) } }
+    html! { bdi { (plain(text)) } }
+}
+
+/// Text without the characters that override the direction of writing: they could show digits in another order than they
+/// were sent. Each is shown as the sign for what cannot be shown.
+pub(crate) fn plain(text: &str) -> Cow<'_, str> {
+    if text.contains(is_override) {
+        Cow::Owned(text.replace(is_override, "\u{fffd}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Embeddings, overrides and isolates (Unicode UAX #9); plain left-to-right and right-to-left marks are harmless.
+pub(crate) fn is_override(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What stands in a value's place.
@@ -83,6 +102,9 @@ impl Shows for PersonName {
 
 impl Shows for Date {
     fn show(&self) -> Markup {
+        if self.precision == Precision::Text {
+            return said(&self.original);
+        }
         let zone = self.zone_text().map(|zone| format!("{} {zone}", self.full_text()));
         html! { time datetime=(self.original) title=[zone] { (self.day_text()) } }
     }
@@ -106,12 +128,12 @@ impl Shows for When {
 impl Shows for Quantity {
     fn show(&self) -> Markup {
         let (number, shortened) = number_text(&self.value);
-        let full = shortened.then(|| self.to_string());
+        let full = shortened.then(|| plain(&self.to_string()).into_owned());
         html! {
             span.quantity title=[full] {
                 @if let Some(comparator) = &self.comparator { (said(comparator)) " " }
                 b { (number) }
-                @if let Some(unit) = self.unit_text() { " " span.unit { (said(unit)) } }
+                @if let Some(unit) = self.unit_text() { " " (unit_of(unit)) }
             }
         }
     }
@@ -122,12 +144,14 @@ impl Shows for ObservationValue {
         match self {
             Self::Quantity { quantity } => quantity.show(),
             Self::BloodPressure { systolic, diastolic } => {
-                let number = |q: &Option<Quantity>| q.as_ref().map_or("Not known".to_owned(), |q| number_text(&q.value).0);
+                let number = |q: &Option<Quantity>| {
+                    q.as_ref().map_or("Not known".to_owned(), |q| number_text(&q.value).0)
+                };
                 let unit = systolic.as_ref().or(diastolic.as_ref()).and_then(Quantity::unit_text);
                 html! {
                     span.quantity {
                         b { (number(systolic)) "/" (number(diastolic)) }
-                        @if let Some(unit) = unit { " " span.unit { (said(unit)) } }
+                        @if let Some(unit) = unit { " " (unit_of(unit)) }
                     }
                 }
             }
@@ -144,6 +168,11 @@ impl Shows for Flag {
     fn show(&self) -> Markup {
         flag(self)
     }
+}
+
+/// A unit is not broken, unless it is a text.
+fn unit_of(unit: &str) -> Markup {
+    html! { span.unit.whole[unit.len() <= 16] { (said(unit)) } }
 }
 
 /// A flag: arrow or sign, and word.
@@ -230,5 +259,6 @@ mod tests {
     fn hostile_text_is_escaped() {
         let text = said("<script>alert(1)</script>").into_string();
         assert_eq!(text, "<bdi>&lt;script&gt;alert(1)&lt;/script&gt;</bdi>");
+        assert_eq!(said("\u{202e}001 gm 5").into_string(), "<bdi>\u{fffd}001 gm 5</bdi>");
     }
 }

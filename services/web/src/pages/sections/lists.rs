@@ -8,7 +8,7 @@ use sallyport_clinical::{
 
 use super::{
     Drawn, Extent,
-    rows::{Listing, row},
+    rows::{Listing, open_row, row},
 };
 use crate::{
     domain::view::View,
@@ -74,7 +74,8 @@ pub(super) fn documents(view: &View, extent: Extent, items: &[Document]) -> Draw
         others: "Superseded",
         empty: "No document is recorded in the EHR.",
     };
-    let mut drawn = listing.draw(extent, |item| document(view, item, sent.contains(&item.record.reference.as_ref())));
+    let mut drawn =
+        listing.draw(extent, |item| document(view, item, sent.contains(&item.record.reference.as_ref())));
     let listed = |reference: &str| items.iter().any(|d| d.record.reference.as_ref() == reference);
     let missing: Vec<&str> =
         sent.iter().copied().filter(|r| r.starts_with("DocumentReference/") && !listed(r)).collect();
@@ -118,12 +119,14 @@ fn document(view: &View, item: &Document, is_sent: bool) -> Markup {
     for attachment in &item.attachments {
         facts = facts.plain("Content", &content(attachment));
     }
-    let can_open = item.attachments.iter().any(|a| matches!(a.place, Place::Inline { .. } | Place::Binary { .. }));
+    let can_open =
+        item.attachments.iter().any(|a| matches!(a.place, Place::Inline { .. } | Place::Binary { .. }));
     let panel = html! {
         @if can_open { p.open-document { (record_button(&item.record.reference, "Open the document")) } }
         (panel(view, &item.record, facts))
     };
-    row(&what, note, &side, &html! { div.panel-group { (panel) } })
+    let panel = html! { div.panel-group { (panel) } };
+    if is_sent { open_row(&what, note, &side, &panel) } else { row(&what, note, &side, &panel) }
 }
 
 fn content(attachment: &Attachment) -> Markup {

@@ -37,6 +37,7 @@ fn order(view: &View, item: &Medication) -> Markup {
         @for (index, dosage) in item.dosage.iter().enumerate() { @if index > 0 { "; " } (value(dosage)) }
         @if item.as_needed && !says_as_needed(item) { " · as needed" }
         @if item.is_reported { " · reported" }
+        @if let Some(authored) = &item.authored { " · ordered " (value(authored)) }
     };
     let status = item.status.as_ref().and_then(|s| s.value.as_deref()).map(code_words);
     let side = html! {
@@ -46,7 +47,6 @@ fn order(view: &View, item: &Medication) -> Markup {
             (OrderState::Unsettled, None) => { (attention("Status not sent")) " " },
             (OrderState::Ended, status) => { (badge(Tone::Quiet, status.as_deref().unwrap_or("Ended"))) " " },
         }
-        @if let Some(authored) = &item.authored { "ordered " (value(authored)) }
     };
     let facts = Facts::default()
         .concept("Medicine", &item.what)

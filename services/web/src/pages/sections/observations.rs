@@ -33,8 +33,12 @@ const BEDSIDE: &[(&str, &str)] = &[
 /// The latest observation of each kind that counts. Vital signs in bedside order; results as they came, newest first.
 pub(super) fn latest_of_each(all: &Observations, by_bedside: bool) -> Vec<&Observation> {
     let mut seen = HashSet::new();
-    let mut latest: Vec<&Observation> =
-        all.items.iter().filter(|o| o.counts() && !o.is_group).filter(|o| seen.insert(o.key.as_str())).collect();
+    let mut latest: Vec<&Observation> = all
+        .items
+        .iter()
+        .filter(|o| o.counts() && !o.is_group)
+        .filter(|o| seen.insert(o.key.as_str()))
+        .collect();
     if by_bedside {
         latest.sort_by_key(|o| bedside(o).map_or(BEDSIDE.len(), |(place, _)| place));
     }
@@ -72,7 +76,11 @@ pub(super) fn table(view: &View, extent: Extent, all: &Observations, caption: &s
     let mut latest = latest_of_each(all, is_vitals);
     if !extent.is_whole {
         // What calls for action stands first, then the newest.
-        latest.sort_by_key(|o| std::cmp::Reverse(o.flag.as_ref().and_then(|f| f.value.as_ref()).is_some_and(|f| f.level >= Level::CriticalLow)));
+        latest.sort_by_key(|o| {
+            std::cmp::Reverse(
+                o.flag.as_ref().and_then(|f| f.value.as_ref()).is_some_and(|f| f.level >= Level::CriticalLow),
+            )
+        });
     }
     let hidden = latest.len().saturating_sub(extent.rows);
     let not_counted: Vec<&Observation> = all.items.iter().filter(|o| !o.counts()).collect();
@@ -181,12 +189,16 @@ pub(super) fn origin(view: &View, item: &Observation, trends: &[&Trend]) -> Mark
         }
         if let (Some(code), Some(shown)) = (&quantity.code, quantity.unit_text()) {
             let sent = quantity.unit.as_deref().unwrap_or(code);
-            facts = facts.plain("Unit", &html! { (said(shown)) ", sent as " code { (sent) } ", code " code { (code) } });
+            facts = facts.plain(
+                "Unit",
+                &html! { (said(shown)) ", sent as " code { (said(sent)) } ", code " code { (said(code)) } },
+            );
         }
     }
     facts = facts.maybe("Flag", &item.flag);
     if item.flag.as_ref().and_then(|f| f.value.as_ref()).is_some_and(|f| f.is_computed) {
-        facts = facts.plain("Flag", &html! { "The EHR sent none; this is the comparison with the range it sent." });
+        facts = facts
+            .plain("Flag", &html! { "The EHR sent none; this is the comparison with the range it sent." });
     }
     for part in &item.components {
         let name = html! { (value(&part.what)) };
@@ -196,20 +208,25 @@ pub(super) fn origin(view: &View, item: &Observation, trends: &[&Trend]) -> Mark
         facts = facts.plain("Range", &said(&range));
     }
     facts = facts.maybe("When", &item.when).maybe("Status", &item.status).maybe("Specimen", &item.specimen);
-    facts = facts.maybe("Method", &item.method).maybe("Body site", &item.body_site).all("Remark", &item.notes);
-    if let Some(when) = item.when.as_ref().and_then(|w| w.value.as_ref()).and_then(|w| w.start.as_ref()) {
-        if let Some(zone) = when.zone_text() {
-            facts = facts.plain("Time", &html! { (when.full_text()) " " (zone) ", as sent" });
-        }
+    facts =
+        facts.maybe("Method", &item.method).maybe("Body site", &item.body_site).all("Remark", &item.notes);
+    let start = item.when.as_ref().and_then(|w| w.value.as_ref()).and_then(|w| w.start.as_ref());
+    if let Some((start, zone)) = start.and_then(|start| Some((start, start.zone_text()?))) {
+        facts = facts.plain("Time", &html! { (start.full_text()) " " (zone) ", as sent" });
     }
     for trend in trends {
         facts = facts.plain("Over time", &said(&trend.summary));
         if trend.left_out > 0 {
-            let words = format!("{} more are no plain number or in another unit and are not in the series", trend.left_out);
+            let words = format!(
+                "{} more are no plain number or in another unit and are not in the series",
+                trend.left_out
+            );
             facts = facts.plain("Left out", &said(&words));
         }
     }
-    if let Some((_, name)) = bedside(item).filter(|(_, name)| item.what.value.as_ref().is_none_or(|c| c.name != *name)) {
+    if let Some((_, name)) =
+        bedside(item).filter(|(_, name)| item.what.value.as_ref().is_none_or(|c| c.name != *name))
+    {
         facts = facts.plain("Shown as", &html! { (name) });
     }
     html! { (panel(view, &item.record, facts)) }

@@ -31,13 +31,14 @@ pub(super) fn immunizations(view: &View, extent: Extent, items: &[Immunization])
             @if item.not_given { (badge(Tone::Warning, "Not given")) " " }
             (marks(&item.record))
         };
-        let note = (item.not_given || item.dose.is_some() || item.is_primary_source == Some(false)).then(|| {
-            html! {
-                @if let Some(dose) = &item.dose { "Dose " (value(dose)) " " }
-                @if item.not_given { @if let Some(reason) = &item.reason { (value(reason)) " " } }
-                @if item.is_primary_source == Some(false) { "Reported, not from who gave it" }
-            }
-        });
+        let note =
+            (item.not_given || item.dose.is_some() || item.is_primary_source == Some(false)).then(|| {
+                html! {
+                    @if let Some(dose) = &item.dose { "Dose " (value(dose)) " " }
+                    @if item.not_given { @if let Some(reason) = &item.reason { (value(reason)) " " } }
+                    @if item.is_primary_source == Some(false) { "Reported, not from who gave it" }
+                }
+            });
         let side = html! { @if let Some(when) = &item.when { (value(when)) } };
         let facts = Facts::default()
             .concept("Vaccine", &item.what)

@@ -42,6 +42,7 @@ fn condition(view: &View, item: &Condition) -> Markup {
         @match (item.state, &item.abatement) {
             (ConditionState::Inactive, Some(until)) => { (badge(Tone::Quiet, "Ended")) " " (value(until)) },
             (ConditionState::Inactive, None) => (badge(Tone::Quiet, "Inactive")),
+            (ConditionState::NotStated, _) if !item.record.is_valid() => (since(item)),
             (ConditionState::NotStated, _) => { (badge(Tone::Quiet, "Status not sent")) " " (since(item)) },
             (ConditionState::Active, _) => (since(item)),
         }
@@ -87,7 +88,11 @@ pub(super) fn allergies(view: &View, extent: Extent, allergies: &Allergies) -> D
                 p.state.good { (icon(Tone::Good)) "No known allergies, as recorded in the EHR" }
                 @if !extent.is_whole { ul.rows { @for item in absences() { (allergy(view, item)) } } }
             };
-            drawn.body = if extent.is_whole { html! { (statement) (drawn.body) } } else { statement };
+            drawn.body = if extent.is_whole {
+                html! { (statement) (drawn.body) }
+            } else {
+                statement
+            };
             drawn.rest = None;
         }
         AllergyStatement::NothingRecorded => {
@@ -95,7 +100,11 @@ pub(super) fn allergies(view: &View, extent: Extent, allergies: &Allergies) -> D
                 p.state.warning { (icon(Tone::Warning)) "Nothing is recorded about allergies" }
                 p.quiet { "This does not mean that there are none. Ask the patient." }
             };
-            drawn.body = if extent.is_whole { html! { (statement) (drawn.body) } } else { statement };
+            drawn.body = if extent.is_whole {
+                html! { (statement) (drawn.body) }
+            } else {
+                statement
+            };
         }
     }
     drawn

@@ -5,14 +5,24 @@ use maud::{Markup, html};
 use super::{Drawn, Extent};
 use crate::pages::words::{Tone, icon};
 
+/// A row that is open from the start: what the EHR sent the person to.
+pub(super) fn open_row(what: &Markup, note: Option<Markup>, side: &Markup, panel: &Markup) -> Markup {
+    details(what, note, side, panel, true)
+}
+
 /// One row. `side` is what stands at the end of the line: since when, which state.
 pub(super) fn row(what: &Markup, note: Option<Markup>, side: &Markup, panel: &Markup) -> Markup {
+    details(what, note, side, panel, false)
+}
+
+fn details(what: &Markup, note: Option<Markup>, side: &Markup, panel: &Markup, is_open: bool) -> Markup {
     html! {
         li.row {
-            details name="origin" {
+            details name="origin" open[is_open] {
                 summary {
-                    span.what { (what) @if let Some(note) = note { span.note { (note) } } }
+                    span.what { (what) }
                     span.side { (side) }
+                    @if let Some(note) = note { span.note { (note) } }
                 }
                 (panel)
             }

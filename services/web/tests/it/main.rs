@@ -1,0 +1,18 @@
+//! The pages against a canned gateway: what a person sees, and what nobody must see.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
+
+mod banner;
+mod chart;
+mod edge;
+mod fake;
+mod forms;
+mod partial;
+mod states;
+mod streaming;
+mod website;
