@@ -308,25 +308,32 @@ mod postgres_alone {
         two.close().await.unwrap();
     }
 
+    /// The other replica has created the schema but not committed when this one looks for it.
     #[tokio::test]
-    async fn replicas_that_start_at_once_both_get_their_schema() {
+    async fn a_replica_that_starts_while_another_creates_the_schema_gets_it_too() {
         let Some(url) = url() else { return };
         let guard = TestDb::postgres(NONE).await.unwrap();
         let name = guard.schema().unwrap().to_owned();
-        on_pool!(guard.pool, |c| sqlx::query(sqlx::AssertSqlSafe(format!("DROP SCHEMA {name} CASCADE")))
-            .execute(c)
-            .await
-            .map(drop))
-        .unwrap();
-        let starts: Vec<_> = (0..6)
-            .map(|_| {
-                let (url, name) = (url.clone(), name.clone());
-                tokio::spawn(async move { Pool::postgres(&url, &name).await.map(drop) })
-            })
-            .collect();
-        for start in starts {
-            start.await.unwrap().unwrap();
+        let Pool::Postgres(other) = &guard.pool else { unreachable!("this is Postgres") };
+        sqlx::query(sqlx::AssertSqlSafe(format!("DROP SCHEMA {name} CASCADE"))).execute(other).await.unwrap();
+        let mut creating = other.begin().await.unwrap();
+        let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA {name}"));
+        sqlx::query(create).execute(&mut *creating).await.unwrap();
+        let schema = name.clone();
+        let starting = tokio::spawn(async move { Pool::postgres(&url, &schema).await.map(drop) });
+        let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1";
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        loop {
+            let waiting: i64 =
+                sqlx::query_scalar(waits).bind(format!("%{name}%")).fetch_one(other).await.unwrap();
+            if waiting > 0 {
+                break;
+            }
+            assert!(std::time::Instant::now() < deadline, "the second start never met the first");
+            tokio::task::yield_now().await;
         }
+        creating.commit().await.unwrap();
+        starting.await.unwrap().unwrap();
         guard.close().await.unwrap();
     }
 }
