@@ -29,26 +29,21 @@ impl Store {
         Self { pool }
     }
 
-    /// Removes what nobody needs any more: old launches, sessions ended long ago, revocations older than any reader.
-    pub(crate) async fn prune(&self, before: i64) -> Result<(), Error> {
+    /// Removes what nobody needs any more: launches that are long over, sessions ended before `ended_before`, revocations
+    /// older than any session.
+    pub(crate) async fn prune(&self, launched_before: i64, ended_before: i64) -> Result<(), Error> {
         let mut tx = self.pool.begin().await?;
-        sallyport_db::on_tx!(tx, |c| sqlx::query("DELETE FROM launches WHERE created_at < $1")
-            .bind(before)
-            .execute(c)
-            .await
-            .map(|_done| ()))?;
-        sallyport_db::on_tx!(tx, |c| sqlx::query(
-            "DELETE FROM sessions WHERE ended_at IS NOT NULL AND ended_at < $1 AND grant_revoked"
-        )
-        .bind(before)
-        .execute(c)
-        .await
-        .map(|_done| ()))?;
-        sallyport_db::on_tx!(tx, |c| sqlx::query("DELETE FROM revocations WHERE created_at < $1")
-            .bind(before)
-            .execute(c)
-            .await
-            .map(|_done| ()))?;
+        for (statement, before) in [
+            ("DELETE FROM launches WHERE created_at < $1", launched_before),
+            ("DELETE FROM revocations WHERE created_at < $1", launched_before.min(ended_before)),
+            ("DELETE FROM sessions WHERE ended_at < $1 AND grant_revoked", ended_before),
+        ] {
+            sallyport_db::on_tx!(tx, |c| sqlx::query(statement)
+                .bind(before)
+                .execute(c)
+                .await
+                .map(|_done| ()))?;
+        }
         tx.commit().await
     }
 }

@@ -37,6 +37,12 @@ impl Event {
         self
     }
 
+    /// Whose, where no registration is at stake.
+    pub(crate) fn tenant(mut self, tenant: &sallyport_model::TenantId) -> Self {
+        self.0.tenant = tenant.as_str().to_owned();
+        self
+    }
+
     pub(crate) fn launch(mut self, launch: LaunchId) -> Self {
         self.0.launch_id = convert::id_bytes(launch.uuid());
         self

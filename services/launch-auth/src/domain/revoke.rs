@@ -1,9 +1,12 @@
 //! An operator ends what a selector covers: sessions here, grants at the vault.
 
 use sallyport_model::{Code, RequestId, TenantId};
-use sallyport_proto::types::v1::{Selector, selector::By};
+use sallyport_proto::{
+    audit::v1::Kind,
+    types::v1::{Selector, selector::By},
+};
 
-use super::{App, end};
+use super::{App, end, record::Event};
 use crate::{error::unavailable, store::EndReason};
 
 /// How much was ended.
@@ -31,6 +34,8 @@ pub(crate) async fn revoke(
     if reason.is_empty() || reason.len() > REASON_MAX || app.registry.tenant(tenant).is_none() {
         return Err(Code::RequestInvalid);
     }
+    // Recorded before, and done in any case: a full disk must not keep a stolen session alive.
+    app.record_anyway(Event::new(Kind::Operator, request).tenant(tenant).detail(reason)).await;
     let selected = app.store.selected(tenant, &by).await.map_err(|error| unavailable(&error))?;
     let mut launches = 0;
     for session in &selected {

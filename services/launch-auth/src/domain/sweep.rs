@@ -11,6 +11,9 @@ use crate::{error::unavailable, store::EndReason};
 /// Whoever ends a session asks the vault at once; only what is still open after its deadline is tried again.
 const RETRY_AFTER_MICROS: i64 = 30 * 1_000_000;
 
+/// Old rows go once an hour.
+const PRUNE_EVERY_MICROS: i64 = 3_600 * 1_000_000;
+
 const DAY_MICROS: i64 = 24 * 3_600 * 1_000_000;
 
 /// One round.
@@ -36,8 +39,14 @@ pub(crate) async fn sweep(app: &App) {
             unavailable(&error);
         }
     }
-    let before = now.saturating_sub(i64::from(app.config.retention_days) * DAY_MICROS);
-    if let Err(error) = app.store.prune(before).await {
+}
+
+/// Removes old rows. A launch is over after minutes; two days also cover every session that a revocation could end.
+async fn prune(app: &App) {
+    let now = app.clock.now();
+    let launched_before = now.saturating_sub(2 * DAY_MICROS);
+    let ended_before = now.saturating_sub(i64::from(app.config.retention_days) * DAY_MICROS);
+    if let Err(error) = app.store.prune(launched_before, ended_before).await {
         unavailable(&error);
     }
 }
@@ -45,8 +54,14 @@ pub(crate) async fn sweep(app: &App) {
 /// Rounds until the process ends.
 pub(crate) async fn run(app: Arc<App>, mut shutdown: watch::Receiver<bool>) {
     let interval = Duration::from_millis(app.config.sweep_interval_ms);
+    let mut prune_at = 0;
     while !*shutdown.borrow() {
         sweep(&app).await;
+        let now = app.clock.now();
+        if now >= prune_at {
+            prune(&app).await;
+            prune_at = now.saturating_add(PRUNE_EVERY_MICROS);
+        }
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
             _changed_or_closed = shutdown.changed() => {}

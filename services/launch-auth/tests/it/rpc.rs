@@ -2,6 +2,7 @@
 
 use sallyport_model::{Code, LaunchId, ServiceName};
 use sallyport_proto::{
+    audit::v1::Kind,
     launch::v1::{ListSessionsRequest, ReportActivityRequest, ResolveRequest, RevokeRequest},
     types::v1::{
         Selector, User, WatchRevocationsRequest, revocation_event::What, selector::By,
@@ -12,7 +13,7 @@ use sallyport_rpc::code_of;
 
 use crate::{
     browser::Browser,
-    world::{World, each},
+    world::{World, each, eventually},
 };
 
 fn resolve_request(browser: &Browser, launch: LaunchId) -> ResolveRequest {
@@ -112,6 +113,8 @@ async fn a_revocation_covers_what_it_names_and_nothing_of_another_tenant() {
             let revoked =
                 operator.revoke(revoke_request("general", Some(by.clone()))).await.unwrap().into_inner();
             assert_eq!((revoked.launches, revoked.grants), (1, 1), "{by:?}");
+            let record = world.records(Kind::Operator).await.pop().unwrap();
+            assert_eq!((record.tenant.as_str(), record.detail.as_str()), ("general", "a test"));
             assert_eq!(resolves(&world, &browser, launch).await, Err(Code::SessionRevoked), "{by:?}");
             // The vault was told the same, for grants without a session.
             let told = world.vault.revokes.lock().unwrap().last().cloned().unwrap();
@@ -209,6 +212,23 @@ async fn revocations_are_told_in_a_sequence_without_gaps() {
             panic!("the third")
         };
         assert_eq!(event.sequence, 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rows_of_ended_sessions_go_after_their_retention() {
+    each(|world: World| async move {
+        let mut browser = world.browser();
+        let launch = world.open(&mut browser).await;
+        let by = By::Launch(launch.uuid().as_bytes().to_vec());
+        world.client(ServiceName::Operator).revoke(revoke_request("general", Some(by))).await.unwrap();
+        assert_eq!(resolves(&world, &browser, launch).await, Err(Code::SessionRevoked));
+        world.clock.advance(std::time::Duration::from_secs(8 * 24 * 3_600));
+        eventually("the removal", || async {
+            resolves(&world, &browser, launch).await == Err(Code::SessionMissing)
+        })
+        .await;
     })
     .await;
 }
