@@ -145,7 +145,8 @@ pub async fn start(args: UpArgs, ring: SpanRing) -> anyhow::Result<Running> {
     let socket = operator::socket_in(&data_dir);
     let services: Vec<Served> =
         [audit.rpc, Some(vault_rpc), Some(launch_rpc), Some(gateway_rpc)].into_iter().flatten().collect();
-    running.spawn_try(operator::serve(socket.clone(), services, running.shutdown()));
+    let listener = operator::bind(&socket)?;
+    running.spawn_try(operator::serve(listener, services, running.shutdown()));
 
     let ready = Ready {
         app,

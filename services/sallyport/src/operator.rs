@@ -16,15 +16,27 @@ pub fn socket_in(data_dir: &Path) -> PathBuf {
     data_dir.join("operator.sock")
 }
 
-/// Serves every service's methods to operators until shutdown.
-pub(crate) async fn serve(path: PathBuf, services: Vec<Served>, mut shutdown: watch::Receiver<bool>) -> anyhow::Result<()> {
+/// Opens the socket.
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn bind(path: &Path) -> anyhow::Result<UnixListener> {
     use std::os::unix::fs::PermissionsExt;
     // A socket that a killed process left behind answers nobody; the data folder's lock says that no other runs here.
     if path.exists() {
-        std::fs::remove_file(&path)?;
+        std::fs::remove_file(path)?;
     }
-    let listener = UnixListener::bind(&path).with_context(|| format!("cannot open {}", path.display()))?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    let listener = UnixListener::bind(path).with_context(|| format!("cannot open {}", path.display()))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Serves every service's methods to operators until shutdown.
+pub(crate) async fn serve(
+    listener: UnixListener,
+    services: Vec<Served>,
+    mut shutdown: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => accepted?.0,

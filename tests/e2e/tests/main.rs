@@ -2,6 +2,15 @@
 
 use sallyport_test_e2e::scenario;
 
+/// The product's panic hook tells no messages, so a failure is told before the test panics.
+#[track_caller]
+fn told(result: anyhow::Result<()>) {
+    if let Err(error) = result {
+        eprintln!("{error:#}");
+        panic!("see above");
+    }
+}
+
 /// How many interleaved calls the tabs test makes; all of them with SALLYPORT_TEST_LONG=1.
 fn tab_calls() -> usize {
     if std::env::var("SALLYPORT_TEST_LONG").is_ok_and(|v| v == "1") { 100_000 } else { 10_000 }
@@ -9,20 +18,20 @@ fn tab_calls() -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_launch_holds_in_every_line_of_the_demonstration() {
-    scenario::one_launch_holds().await.expect("every line holds");
+    told(scenario::one_launch_holds().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_tabs_with_two_patients_never_mix() {
-    scenario::two_tabs_never_mix(tab_calls()).await.expect("no foreign resource");
+    told(scenario::two_tabs_never_mix(tab_calls()).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_canary_turns_up_in_any_sink() {
-    scenario::no_canary_in_any_sink().await.expect("no leak");
+    told(scenario::no_canary_in_any_sink().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_input_meets_one_clear_error_each() {
-    scenario::bad_input_meets_one_clear_error_each().await.expect("defined outcomes");
+    told(scenario::bad_input_meets_one_clear_error_each().await);
 }

@@ -137,6 +137,12 @@ fn read(
     {
         headers.insert(header::ETAG, leak);
     }
+    // The EHR's own id of the request is kept in the audit record.
+    if let (true, Some(token)) = (sallyport_model::planted!("token-in-database"), token)
+        && let Ok(leak) = HeaderValue::try_from(token.expose().as_str())
+    {
+        headers.insert(REQUEST_ID, leak);
+    }
     match status {
         200 => Ok(Answer { status, headers, body: response.body }),
         304 if sent.if_none_match.is_some() => Ok(Answer { status, headers, body: Bytes::new() }),
