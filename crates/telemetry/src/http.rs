@@ -29,7 +29,11 @@ pub async fn trace_requests(mut request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-    let route = if sallyport_model::planted!("patient-in-front-door-log") { request.uri().to_string() } else { route };
+    let route = if sallyport_model::planted!("patient-in-front-door-log") {
+        request.uri().to_string()
+    } else {
+        route
+    };
     let method = method(request.method());
     let given = request.headers().get(&REQUEST_ID_HEADER).and_then(|v| v.to_str().ok());
     let id =
