@@ -59,9 +59,8 @@ function watchSession(box) {
 
   const take = (state) => {
     const now = performance.now();
-    ends.idle = now + state.idle_ms;
-    ends.absolute = now + state.absolute_ms;
-    ends.token = state.token_ms === undefined ? Infinity : now + state.token_ms;
+    ends.idle = now + state.idleSeconds * 1000;
+    ends.absolute = now + state.absoluteSeconds * 1000;
   };
   const leave = () => location.replace(box.dataset.ended);
   // Asked by the script, this keeps nothing alive: another tab of the same launch may have been used meanwhile.
@@ -81,22 +80,28 @@ function watchSession(box) {
       const answer = await fetch(stay.action, { method: "POST", body, headers: { accept: "application/json" } });
       if (!answer.ok) return leave();
       take(await answer.json());
+      isChecked = true;
       tick();
     } catch {
       leave();
     }
   });
+  // What the page was told when it was made is checked before anybody is warned, and again at the end.
   let checking = false;
+  let isChecked = false;
   const tick = async () => {
     if (checking) return;
     const now = performance.now();
     const end = Math.min(ends.idle, ends.absolute, ends.token);
-    if (end - now <= 0) {
+    if (ends.token - now <= 0) return leave();
+    if (end - now <= 0 || (end - now <= WARN_MS && !isChecked)) {
       checking = true;
       await check();
+      isChecked = true;
       checking = false;
       return;
     }
+    if (end - now > WARN_MS) isChecked = false;
     const canStay = ends.idle <= ends.absolute && ends.idle <= ends.token;
     warning.hidden = end - now > WARN_MS;
     stay.hidden = !canStay;

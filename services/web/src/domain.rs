@@ -2,7 +2,6 @@
 
 pub(crate) mod document;
 pub(crate) mod entry;
-pub(crate) mod form_token;
 pub(crate) mod json_text;
 pub(crate) mod page;
 pub(crate) mod times;

@@ -26,8 +26,6 @@ pub(crate) fn router(app: App) -> Router {
         .route("/chart/{launch}", get(handlers::landing_redirect))
         .route("/chart/{launch}/", get(handlers::landing))
         .route("/chart/{launch}/ended", get(handlers::ended))
-        .route("/chart/{launch}/session", get(handlers::session_state))
-        .route("/chart/{launch}/stay", post(handlers::stay))
         .route("/chart/{launch}/source", post(handlers::source))
         .route("/chart/{launch}/{page}", get(handlers::page))
         .route("/assets/{file}", get(assets::serve))

@@ -5,11 +5,13 @@ use sallyport_proto::gateway::v1::ViewResponse;
 
 use super::{
     entry::{ContextItem, context_items},
-    form_token::{self, Action},
     page::Page,
     times::Times,
 };
 use crate::gateway::Session;
+
+/// The action of the form that opens a record.
+pub(crate) const SOURCE_ACTION: &str = "source";
 
 /// One entry of the navigation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,12 +45,16 @@ pub(crate) struct View {
     pub(crate) base: String,
     pub(crate) source_token: String,
     pub(crate) stay_token: String,
+    pub(crate) sign_out_token: String,
+    /// Where launch-auth answers about this session.
+    pub(crate) session_path: String,
     pub(crate) times: Times,
 }
 
 impl View {
     pub(crate) fn new(session: &Session, answer: ViewResponse, now: i64) -> Self {
         let tabs = tabs(&answer);
+        let token = |action: &str| sallyport_smart::form::token(&session.secret, session.launch, action);
         let sign_in_path =
             Some(answer.relaunch_path).filter(|p| answer.standalone_allowed && p.starts_with("/launch/"));
         Self {
@@ -68,8 +74,10 @@ impl View {
             frame_ancestors: answer.frame_ancestors,
             sign_in_path,
             base: format!("/chart/{}", session.launch),
-            source_token: form_token::token(session, Action::Source),
-            stay_token: form_token::token(session, Action::Stay),
+            source_token: token(SOURCE_ACTION),
+            stay_token: token("keep-alive"),
+            sign_out_token: token("logout"),
+            session_path: format!("/session/{}", session.launch),
             times: Times::new(&answer.time_zone, now),
         }
     }

@@ -1,15 +1,16 @@
 //! One handler per address.
 
 use axum::{
-    Form, Json,
+    Form,
     extract::{Path, State},
     response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, StatusCode, header, request::Parts};
+use http::{HeaderMap, StatusCode, request::Parts};
 use maud::Markup;
 use sallyport_clinical::Section;
 use sallyport_model::{Code, RequestId};
-use serde::{Deserialize, Serialize};
+use sallyport_smart::form;
+use serde::Deserialize;
 
 use super::{
     headers::{Framing, page_headers},
@@ -21,9 +22,8 @@ use crate::{
     domain::{
         document::{self, Readable},
         entry,
-        form_token::{self, Action},
         page::Page,
-        view::View,
+        view::{SOURCE_ACTION, View},
     },
     gateway::{RawResource, Session},
     pages,
@@ -122,63 +122,6 @@ pub(super) async fn ended(State(app): State<App>, parts: Parts) -> Html {
     refusal(&app, Code::SessionExpired, request_id(&parts, &app))
 }
 
-/// When the session ends, in milliseconds from now; nothing about the patient.
-#[derive(Serialize)]
-struct SessionState {
-    idle_ms: i64,
-    absolute_ms: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token_ms: Option<i64>,
-}
-
-impl SessionState {
-    fn of(view: &View) -> Self {
-        let until = |micros: i64| (micros - view.times.now).div_euclid(1_000).max(0);
-        Self {
-            idle_ms: until(view.idle_expires_at),
-            absolute_ms: until(view.absolute_expires_at),
-            token_ms: view.token_expires_at.map(until),
-        }
-    }
-}
-
-/// `/chart/{launch}/session`: asked by the script, which is no person: keeps nothing alive.
-pub(super) async fn session_state(opened: Opened) -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], Json(SessionState::of(&opened.view))).into_response()
-}
-
-/// The form behind "Stay signed in".
-#[derive(Deserialize)]
-pub(super) struct StayForm {
-    token: String,
-}
-
-/// `/chart/{launch}/stay`: a person pressed the button. Reading the banner is the action that keeps the session.
-pub(super) async fn stay(
-    State(app): State<App>,
-    opened: Opened,
-    headers: HeaderMap,
-    Form(form): Form<StayForm>,
-) -> Response {
-    let Opened { session, view } = opened;
-    if let Some(refused) = refused_form(&app, &session, &view, &headers, Action::Stay, &form.token) {
-        return refused.into_response();
-    }
-    if let Err(code) = app.gateway.chart(&session, Section::Banner).await {
-        return refusal_in(&view, code, session.request_id).into_response();
-    }
-    if headers.get(header::ACCEPT).is_none_or(|accept| accept != "application/json") {
-        return Redirect::to(&view.href(Page::Summary)).into_response();
-    }
-    match app.gateway.view(&session).await {
-        Ok(answer) => {
-            let view = View::new(&session, answer, app.clock.now());
-            ([(header::CACHE_CONTROL, "no-store")], Json(SessionState::of(&view))).into_response()
-        }
-        Err(code) => refusal_in(&view, code, session.request_id).into_response(),
-    }
-}
-
 /// The form behind "Show the record": in the body, because a resource's id may identify the patient and addresses end up
 /// in histories and logs.
 #[derive(Deserialize)]
@@ -196,7 +139,7 @@ pub(super) async fn source(
     Form(form): Form<SourceForm>,
 ) -> Response {
     let Opened { session, view } = opened;
-    if let Some(refused) = refused_form(&app, &session, &view, &headers, Action::Source, &form.token) {
+    if let Some(refused) = refused_form(&app, &session, &view, &headers, &form.token) {
         return refused.into_response();
     }
     let wait = app.page_deadline;
@@ -231,20 +174,13 @@ async fn document_text(app: &App, session: &Session, raw: &RawResource) -> Optio
 }
 
 /// The refusal of a form that is not this session's own or comes from another site; `None` when it counts.
-fn refused_form(
-    app: &App,
-    session: &Session,
-    view: &View,
-    headers: &HeaderMap,
-    action: Action,
-    token: &str,
-) -> Option<Html> {
+fn refused_form(app: &App, session: &Session, view: &View, headers: &HeaderMap, token: &str) -> Option<Html> {
     let said = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     let same_site = match (said("sec-fetch-site"), said("origin")) {
         (Some(site), _) => site == "same-origin",
         (None, Some(origin)) => origin == &*app.public_origin,
         (None, None) => true,
     };
-    let counts = same_site && form_token::is_valid(session, action, token);
+    let counts = same_site && form::is_token(&session.secret, session.launch, SOURCE_ACTION, token);
     (!counts).then(|| refusal_in(view, Code::RequestCrossSite, session.request_id))
 }

@@ -128,7 +128,7 @@ fn session(view: &View) -> Markup {
         div #session.session slot="session"
             data-idle=(until(view.idle_expires_at)) data-absolute=(until(view.absolute_expires_at))
             data-token=[view.token_expires_at.map(until)]
-            data-state=(format!("{}/session", view.base)) data-ended=(format!("{}/ended", view.base)) {
+            data-state=(view.session_path) data-ended=(format!("{}/ended", view.base)) {
             p.session-words {
                 "Signed in until " (clock(view, view.idle_expires_at)) " unless used, "
                 @match view.token_expires_at {
@@ -136,9 +136,13 @@ fn session(view: &View) -> Markup {
                     None => { (clock(view, view.absolute_expires_at)) " at the latest" },
                 }
             }
+            form.sign-out method="post" action=(format!("{}/logout", view.session_path)) {
+                input type="hidden" name="token" value=(view.sign_out_token);
+                button type="submit" { "Sign out" }
+            }
             div.session-warning role="alert" hidden {
                 p.session-left {}
-                form.stay method="post" action=(format!("{}/stay", view.base)) {
+                form.stay method="post" action=(format!("{}/keep-alive", view.session_path)) {
                     input type="hidden" name="token" value=(view.stay_token);
                     button type="submit" { "Stay signed in" }
                 }
