@@ -107,7 +107,6 @@ fn check(config: &Config) -> Result<(), Error> {
 
 impl Sandbox {
     /// All routes: portal, FHIR and OAuth of every place, control.
-    #[must_use]
     pub fn router(&self) -> Router {
         let state = self.state.clone();
         let place = oauth::router()

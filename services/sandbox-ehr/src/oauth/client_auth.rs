@@ -79,7 +79,7 @@ pub(super) async fn authenticate(
             }
         }
         (ClientAuth::Jwks(jwks), Shown { assertion: Some(jwt), .. }) => {
-            check(state, place, &client, jwt, jwks)?
+            check(state, place, &client, jwt, jwks)?;
         }
         (ClientAuth::JwksUri(url), Shown { assertion: Some(jwt), .. }) => {
             let jwks = jwks_fetch::fetch(url).await.map_err(|error| refused(&error.to_string()))?;

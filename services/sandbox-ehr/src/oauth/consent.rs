@@ -40,7 +40,7 @@ fn form(state: &AppState, key: &str, flow: &Flow) -> Markup {
     html! {
         p { strong { (app) } " asks for access as " strong { (user.map_or("", |user| user.name.as_str())) } "." }
         @if let Some(patient) = patient {
-            p.patient { strong { (patient.name) } span.detail { (written_date(&patient.birth_date)) " · MRN " (patient.mrn) } }
+            p.patient { strong { bdi { (patient.name) } } span.detail { (written_date(&patient.birth_date)) " · MRN " (patient.mrn) } }
         }
         form method="post" action="consent" {
             input type="hidden" name="flow" value=(key);

@@ -39,7 +39,7 @@ pub(super) async fn page(State(state): State<AppState>, Extension(place): Extens
                         tr {
                             td { (app(&grant.client_id)) }
                             td { (user(grant.user.as_deref())) }
-                            td { (patient(grant.patient.as_deref())) }
+                            td { bdi { (patient(grant.patient.as_deref())) } }
                             td { code { (grant.scopes.join(" ")) } }
                             td {
                                 form method="post" action="manage" {

@@ -59,7 +59,7 @@ fn patients(state: &AppState, query: &PageQuery) -> Markup {
                 @for patient in found.iter().take(MOST_ROWS) {
                     li {
                         button type="submit" name="patient" value=(patient.id) {
-                            strong { (patient.name) }
+                            strong { bdi { (patient.name) } }
                             span.detail { (written_date(&patient.birth_date)) " · " (patient.gender) " · MRN " (patient.mrn) }
                         }
                     }
@@ -75,7 +75,7 @@ fn patients(state: &AppState, query: &PageQuery) -> Markup {
 fn encounters(state: &AppState, query: &PageQuery, patient: &str) -> Markup {
     let name = state.records.patient(patient).map(|patient| patient.name).unwrap_or_default();
     html! {
-        p { "Patient " strong { (name) } }
+        p { "Patient " strong { bdi { (name) } } }
         form method="post" action="pick" {
             input type="hidden" name="flow" value=(query.flow);
             ul.choices {

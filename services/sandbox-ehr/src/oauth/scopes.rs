@@ -295,4 +295,17 @@ mod tests {
         assert_eq!(words("patient/Observation.rs"), "Read, search Observation of this patient");
         assert_eq!(words("user/*.c"), "Create all records that you may see yourself");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_read_is_printed_as_it_was_and_reads_the_same(
+            context in "patient|user|system", kind in "[*]|[A-Z]?[a-zA-Z]{0,8}", rights in "[cruds]{0,6}|read|write|[*]",
+            query in "|[?][a-z]{0,4}=?[a-z|:/.]{0,9}",
+        ) {
+            let text = format!("{context}/{kind}.{rights}{query}");
+            if let Some(scope) = Scope::parse(&text) {
+                proptest::prop_assert_eq!(scope.to_string(), text);
+            }
+        }
+    }
 }

@@ -16,7 +16,7 @@ const MOST_ROWS: usize = 25;
 pub(super) fn banner(patient: &PatientSummary) -> Markup {
     html! {
         section.banner aria-label="Patient" {
-            strong { (patient.name) }
+            strong { bdi { (patient.name) } }
             span { "Born " (written_date(&patient.birth_date)) }
             span { "Gender " (patient.gender) }
             span { "MRN " (patient.mrn) }

@@ -167,7 +167,7 @@ fn patient_list(state: &AppState, here: &Where) -> Markup {
                 tbody {
                     @for patient in found {
                         tr {
-                            td { a href=(here.link(&patient.id, "")) { (patient.name) } }
+                            td { a href=(here.link(&patient.id, "")) { bdi { (patient.name) } } }
                             td { (written_date(&patient.birth_date)) }
                             td { (patient.gender) }
                             td { (patient.mrn) }
