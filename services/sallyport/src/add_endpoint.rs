@@ -4,7 +4,11 @@
 mod discover;
 mod tenant_file;
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context, bail};
 use sallyport_registry::Registry;
@@ -40,13 +44,20 @@ pub async fn run(args: AddEndpointArgs) -> anyhow::Result<ExitCode> {
         println!("Nothing was written.");
         return Ok(ExitCode::SUCCESS);
     }
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    create_private(&folder)?;
     if path.exists() {
         bail!("{} exists already: remove it first, or give --tenant another name", path.display());
     }
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     println!("Written. Restart Sallyport, then try a standalone launch: {}/launch/{}", plan.public_url, plan.registration);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The data folder may not exist yet: whoever creates it first decides who can read it.
+fn create_private(folder: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("cannot create {}", folder.display()))
 }
 
 fn overview(found: &Found) -> String {
@@ -67,7 +78,7 @@ fn overview(found: &Found) -> String {
 }
 
 #[expect(clippy::print_stdout, reason = "a question to the person at the terminal")]
-fn confirmed(path: &std::path::Path) -> anyhow::Result<bool> {
+fn confirmed(path: &Path) -> anyhow::Result<bool> {
     print!("Write {}? The hosts above are pinned: nothing is ever sent elsewhere. [y/N] ", path.display());
     std::io::stdout().flush()?;
     let mut answer = String::new();

@@ -83,6 +83,9 @@ pub struct AddEndpointArgs {
     /// File with the client secret.
     #[arg(long)]
     pub secret_file: Option<PathBuf>,
+    /// Signature of private_key_jwt: ES384 or RS384, as the EHR accepts it. Default: ES384.
+    #[arg(long)]
+    pub algorithm: Option<String>,
     /// Tenant to create. Default: made from the host name.
     #[arg(long)]
     pub tenant: Option<String>,

@@ -205,6 +205,16 @@ mod tests {
     }
 
     #[test]
+    fn every_key_is_commented_in_the_defaults() {
+        let printed = format!("{:#?}", File::default());
+        let keys = printed.lines().filter(|l| l.starts_with("        ")).filter_map(|l| l.trim().split_once(": "));
+        for (key, _) in keys.filter(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')) {
+            let is_there = DEFAULTS.contains(&format!("\n{key} = ")) || DEFAULTS.contains(&format!("\n# {key} = "));
+            assert!(is_there, "{key} is not in defaults.toml");
+        }
+    }
+
+    #[test]
     fn an_unknown_key_is_named_with_its_line() {
         let error = parse("[server]\nlistn = \"x\"\n").unwrap_err();
         assert!(error.contains("listn") && error.contains("line 2"), "{error}");

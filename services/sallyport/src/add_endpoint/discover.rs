@@ -1,4 +1,5 @@
-//! Reads an EHR's smart-configuration (or CapabilityStatement) once, before anything is pinned.
+//! Reads an EHR's smart-configuration (or CapabilityStatement) once, before anything is pinned, and its OpenID
+//! configuration where that alone names the keys.
 
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub(super) async fn discover(base: &str, sandbox: bool, fallback: bool) -> anyho
     let pins = Pins::new(vec![Pin::origin_of(&url)?]);
     let well_known = discovery::well_known_url(base)?;
     let answer = get(&egress, &pins, well_known, sandbox).await?;
-    let (smart, source) = match answer.status.as_u16() {
+    let (mut smart, source) = match answer.status.as_u16() {
         200 => (Smart::parse(base, &answer.body)?, "smart-configuration"),
         404 if fallback => {
             let answer = get(&egress, &pins, discovery::metadata_url(base)?, sandbox).await?;
@@ -42,11 +43,33 @@ pub(super) async fn discover(base: &str, sandbox: bool, fallback: bool) -> anyho
         status => bail!("the EHR answered {status} to the request for its smart-configuration"),
     };
     let mut warnings = Vec::new();
+    if smart.jwks.is_none()
+        && let Some((issuer, keys)) = openid(&egress, smart.issuer.as_deref().unwrap_or(base), sandbox).await
+    {
+        (smart.issuer, smart.jwks) = (Some(issuer), Some(keys));
+    }
+    if smart.jwks.is_none() {
+        warnings.push("no keys of OpenID Connect were found: who signs in could not be verified, so no chart would open".to_owned());
+    }
     let needs = Requirements { pkce: true, loopback_http: sandbox, authorize: true };
     if let Err(fault) = smart.check(needs) {
         warnings.push(format!("launches will be refused: {fault}"));
     }
     Ok(Found { smart, source, warnings })
+}
+
+/// The issuer and its key set, from the OpenID configuration (OpenID Connect Discovery §4). Launches look there too, so
+/// the keys' host must be pinned now. A document that names another issuer is none (§4.3).
+async fn openid(egress: &Egress, issuer: &str, sandbox: bool) -> Option<(String, Url)> {
+    let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
+    let url = Url::parse(&format!("{issuer}/.well-known/openid-configuration")).ok()?;
+    let pins = Pins::new(vec![Pin::origin_of(&url).ok()?]);
+    let answer = get(egress, &pins, url, sandbox).await.ok().filter(|answer| answer.status.as_u16() == 200)?;
+    let document: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
+    let text = |name: &str| document.get(name).and_then(serde_json::Value::as_str);
+    let named = text("issuer").filter(|named| named.strip_suffix('/').unwrap_or(named) == issuer)?;
+    let keys = Url::parse(text("jwks_uri")?).ok()?;
+    discovery::is_transport_safe(&keys, sandbox).then(|| (named.to_owned(), keys))
 }
 
 async fn get(egress: &Egress, pins: &Pins, url: Url, sandbox: bool) -> anyhow::Result<Response> {

@@ -26,6 +26,7 @@ pub(super) struct Plan {
     client_id: String,
     auth: String,
     secret_file: Option<String>,
+    algorithm: Option<String>,
     environment: String,
     vendor: String,
     fallback: bool,
@@ -76,6 +77,7 @@ impl Plan {
             client_id: args.client_id.clone().unwrap_or_else(|| "CLIENT-ID-FROM-THE-EHR".to_owned()),
             auth: args.auth.clone(),
             secret_file,
+            algorithm: args.algorithm.clone(),
             environment: args.environment.clone(),
             vendor: args.vendor.clone(),
             fallback: args.capability_fallback,
@@ -103,6 +105,7 @@ impl Plan {
         let list = |items: &[String]| toml::Value::from(items.to_vec()).to_string();
         let issuer = self.issuer.as_deref().map(|i| format!("issuer = {}\n", quoted(i))).unwrap_or_default();
         let secret = self.secret_file.as_deref().map(|f| format!("secret_file = {}\n", quoted(f))).unwrap_or_default();
+        let algorithm = self.algorithm.as_deref().map(|a| format!("algorithm = {}\n", quoted(a))).unwrap_or_default();
         let launches = toml::Value::from(self.launches.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>()).to_string();
         format!(
             r#"[tenant]
@@ -128,7 +131,7 @@ endpoint = "main"
 app = "chart"
 client_id = {client_id}
 auth = {auth}
-{secret}launches = {launches}
+{secret}{algorithm}launches = {launches}
 
 [[app]]
 id = "chart"

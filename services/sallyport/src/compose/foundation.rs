@@ -96,7 +96,8 @@ impl Foundation {
         create_private(&folder)?;
         let settings = Settings {
             max_bytes: self.spool_max_bytes,
-            metrics: self.metrics(),
+            // A gauge per spool: without the label the last writer would win.
+            metrics: self.metrics().for_service(service.as_str()),
             ..Settings::new(folder)
         };
         let (client, relay) = AuditClient::open(settings, service, self.kek(), self.clock()).await?;

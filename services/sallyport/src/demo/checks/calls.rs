@@ -32,8 +32,11 @@ pub(super) async fn reads(
     let refused = foreign.status == 403 && by_search.status == 403 && asked == 0;
     story.tell("another patient is refused", WIRE, refused, format!("{} and {}, {asked} calls to the EHR", foreign.status, by_search.status));
 
-    let outside_scope = browser.fetch(&launched.url(outside, "fhir", &format!("Goal?patient={}", launched.patient))?).await?;
-    story.tell("a type outside the feature", WIRE, outside_scope.status == 403, format!("status {}", outside_scope.status));
+    let since = outside.last_request().await?;
+    let goals = browser.fetch(&launched.url(outside, "fhir", &format!("Goal?patient={}", launched.patient))?).await?;
+    let asked = outside.requests(since).await?.len();
+    let refused = goals.status == 403 && goals.text().contains("fhir.scope_denied") && asked == 0;
+    story.tell("a type outside the feature", WIRE, refused, format!("status {}, {asked} calls to the EHR", goals.status));
 
     let tricks = ["Patient/..%2fCondition", "Patient//x", "Condition;x?patient=1", "Condition?_include=Condition:subject", "Condition?subject._id=1", "$export"];
     let mut statuses = Vec::new();
