@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use sallyport_keyring::KeyError;
 use sallyport_model::Micros;
 use tokio::sync::watch;
 
@@ -48,11 +49,12 @@ pub(crate) async fn sweep(vault: &Arc<Vault>) -> Result<(), Error> {
         soften(refresh::take_over(vault, grant, turn).await)?;
     }
     for grant in vault.store.unclaimed(now - seconds(vault.config.unclaimed_grant_seconds)).await? {
-        revoke::revoke(vault, &grant.tenant, &Which::Grant(grant.id), "unclaimed").await?;
+        let which = Which::Grant(grant.id);
+        soften(revoke::revoke(vault, &grant.tenant, &which, "unclaimed").await.map(|_outcome| ()))?;
     }
     keep_alive(vault, now).await?;
     for grant in vault.store.upstream_due(now).await? {
-        revoke::one(vault, &grant.tenant, grant.id).await?;
+        soften(revoke::one(vault, &grant.tenant, grant.id).await.map(|_is_done| ()))?;
     }
     Ok(())
 }
@@ -73,11 +75,17 @@ async fn keep_alive(vault: &Arc<Vault>, now: Micros) -> Result<(), Error> {
     Ok(())
 }
 
-/// A refusal by one EHR must not keep the round from the next grant; a fault of ours ends it.
+/// What is wrong with one grant must not keep the round from the next; what is wrong with all of them ends it.
 fn soften(outcome: Result<(), Error>) -> Result<(), Error> {
     match outcome {
-        Err(Error::Refused(_)) => Ok(()),
-        other => other,
+        Ok(()) => Ok(()),
+        Err(error @ (Error::Database(_) | Error::Key(KeyError::Unavailable(_)) | Error::Audit(_))) => {
+            Err(error)
+        }
+        Err(error) => {
+            tracing::warn!(code = error.code().as_str(), "a grant was left as it is in this round");
+            Ok(())
+        }
     }
 }
 

@@ -56,7 +56,8 @@ impl TokenVault for Edge {
         &self,
         request: Request<ExchangeRequest>,
     ) -> Result<Response<ExchangeResponse>, Status> {
-        let transaction = transaction(request.into_inner())?;
+        let request_id = sallyport_rpc::request_id(&request);
+        let transaction = Transaction { request: request_id, ..transaction(request.into_inner())? };
         let span = tracing::info_span!(
             "token-vault.exchange.redeem",
             tenant.id = transaction.tenant.as_str(),
@@ -229,6 +230,7 @@ fn transaction(request: ExchangeRequest) -> Result<Transaction, Status> {
         requested_scope: request.requested_scope,
         revocation_endpoint: request.revocation_endpoint,
         introspection_endpoint: request.introspection_endpoint,
+        request: None,
     })
 }
 

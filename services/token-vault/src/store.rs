@@ -66,3 +66,11 @@ impl Store {
         self.count_of(State::Uncertain).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn both_databases_have_the_same_migrations() {
+        sallyport_db::assert_twins(super::MIGRATIONS);
+    }
+}

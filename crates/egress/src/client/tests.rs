@@ -49,6 +49,10 @@ fn pins(url: &Url) -> Pins {
 }
 
 fn egress() -> Egress {
+    #[cfg(feature = "planted-bugs")]
+    if let Ok(name) = std::env::var("SALLYPORT_PLANTED") {
+        sallyport_model::planted::set(&[&name]);
+    }
     Egress::new(Limits::default()).unwrap()
 }
 
@@ -221,4 +225,27 @@ async fn tls_is_verified_and_a_further_authority_can_be_added() {
     let limits = Limits { extra_ca_pem: certified.cert.pem().into_bytes(), ..Limits::default() };
     let known = Egress::new(limits).unwrap().send(&pins(&url), get(url)).await;
     assert_eq!(known.unwrap().status, StatusCode::OK);
+}
+
+/// Each planted bug of this crate turns the test red that guards against it. Switches are a matter of the whole
+/// process, so each runs in a process of its own: this binary again, with one test.
+#[cfg(feature = "planted-bugs")]
+#[test]
+fn each_switch_turns_its_test_red() {
+    let passes = |test: &str, switch: Option<&str>| {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", test]).env_remove("SALLYPORT_PLANTED");
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        if let Some(switch) = switch {
+            command.env("SALLYPORT_PLANTED", switch);
+        }
+        command.status().unwrap().success()
+    };
+    for (switch, test) in [
+        ("redirect-followed", "client::tests::a_redirect_is_an_error_and_is_not_followed"),
+        ("next-link-followed-anywhere", "client::tests::an_unpinned_url_is_never_contacted"),
+    ] {
+        assert!(passes(test, None), "{test} is red without a switch");
+        assert!(!passes(test, Some(switch)), "{switch} is not noticed by {test}");
+    }
 }

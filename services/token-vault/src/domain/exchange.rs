@@ -3,9 +3,12 @@
 
 use std::sync::Arc;
 
-use sallyport_model::{Code, EndpointId, GrantId, LaunchId, Micros, RegistrationId, Secret, TenantId};
+use sallyport_model::{
+    Code, EndpointId, GrantId, LaunchId, Micros, RegistrationId, RequestId, Secret, TenantId,
+};
 use sallyport_proto::{
     audit::v1::{Kind, Record},
+    convert,
     types::v1 as types,
 };
 use sallyport_smart::{
@@ -44,6 +47,7 @@ pub(crate) struct Transaction {
     pub(crate) requested_scope: String,
     pub(crate) revocation_endpoint: String,
     pub(crate) introspection_endpoint: String,
+    pub(crate) request: Option<RequestId>,
 }
 
 /// What a launch learns. No token is among it.
@@ -85,7 +89,7 @@ pub(crate) async fn exchange(vault: Arc<Vault>, transaction: Transaction) -> Res
 async fn redeem(vault: &Arc<Vault>, transaction: &Transaction) -> Result<Redeemed, Error> {
     let outcome = try_redeem(vault, transaction).await;
     let about = about(transaction, outcome.as_ref().ok().map(|redeemed| redeemed.grant));
-    let record = match &outcome {
+    let mut record = match &outcome {
         Ok(redeemed) => success_record(&about, transaction, redeemed),
         Err(fault) => {
             let mut record = about.event(Kind::TokenExchange, Some(fault.error.code()), fault.detail);
@@ -93,6 +97,7 @@ async fn redeem(vault: &Arc<Vault>, transaction: &Transaction) -> Result<Redeeme
             record
         }
     };
+    record.request_id = transaction.request.map(|id| convert::id_bytes(id.uuid())).unwrap_or_default();
     if let Err(error) = vault.audit.event(record).await {
         if let Ok(redeemed) = &outcome {
             let which = Which::Grant(redeemed.grant);

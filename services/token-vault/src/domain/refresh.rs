@@ -161,6 +161,7 @@ async fn attempt(vault: &Arc<Vault>, grant: &Grant, epoch: i64, trigger: Trigger
         retries += 1;
         count(vault, trigger, "retried");
     };
+    // The row is settled before the record is written: a spool that refuses must not leave a refresh hanging.
     match outcome {
         Outcome::Granted(response) => commit(vault, &place, grant, &old, *response).await,
         Outcome::Refused(Refusal::InvalidGrant, _) => {
@@ -176,17 +177,20 @@ async fn attempt(vault: &Arc<Vault>, grant: &Grant, epoch: i64, trigger: Trigger
                 }
                 _ => (Code::ExchangeRefused, Some(CONFIGURATION_PAUSE_SECONDS)),
             };
+            let outcome = postpone(vault, grant, epoch, pause, code.into()).await;
             record(vault, &place, grant, Some(code), refusal.as_str()).await?;
-            postpone(vault, grant, epoch, pause, code.into()).await
+            outcome
         }
         Outcome::NotSent(error) => {
             let code = code_of_egress(error, Code::UpstreamTimeout);
+            let outcome = postpone(vault, grant, epoch, None, code.into()).await;
             record(vault, &place, grant, Some(code), error.as_str()).await?;
-            postpone(vault, grant, epoch, None, code.into()).await
+            outcome
         }
         Outcome::Unknown(what) if is_repeatable(&place) => {
+            let outcome = postpone(vault, grant, epoch, None, Code::UpstreamTimeout.into()).await;
             record(vault, &place, grant, Some(Code::UpstreamTimeout), what).await?;
-            postpone(vault, grant, epoch, None, Code::UpstreamTimeout.into()).await
+            outcome
         }
         Outcome::Unknown(what) => {
             vault.store.make_uncertain(grant.id, epoch, what, vault.now()).await?;

@@ -119,7 +119,13 @@ pub(crate) async fn one(vault: &Vault, tenant: &TenantId, id: GrantId) -> Result
         grant.id = %id,
         outcome = tracing::field::Empty
     );
-    let verdict = tell(vault, &grant).instrument(span.clone()).await?;
+    let verdict = match tell(vault, &grant).instrument(span.clone()).await {
+        Ok(verdict) => verdict,
+        // Its registration or its address is not in the tenants' files any more: nothing may be sent there.
+        Err(Error::Refused(_)) => Verdict::Refused,
+        Err(Error::CredentialFile) => Verdict::Busy(None),
+        Err(error) => return Err(error),
+    };
     let (outcome, next) = match verdict {
         Verdict::Confirmed => (Upstream::Done, 0),
         Verdict::Refused => (Upstream::Failed, 0),

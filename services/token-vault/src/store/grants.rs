@@ -111,6 +111,7 @@ pub(crate) struct Grant {
     pub(crate) issuer: String,
     pub(crate) revocation_endpoint: String,
     pub(crate) introspection_endpoint: String,
+    pub(crate) refreshed_at: Micros,
     pub(crate) is_claimed: bool,
     pub(crate) failures: u32,
     pub(crate) not_before: Micros,
@@ -136,6 +137,7 @@ pub(super) struct Row {
     issuer: String,
     revocation_endpoint: String,
     introspection_endpoint: String,
+    refreshed_at: i64,
     claimed_at: Option<i64>,
     failures: i64,
     not_before: i64,
@@ -149,7 +151,7 @@ macro_rules! columns {
     () => {
         "grant_id, tenant, registration, launch_id, state, version, data_key_id, access_sealed, refresh_sealed, \
          access_expires_at, granted_scope, token_endpoint, issuer, revocation_endpoint, introspection_endpoint, \
-         claimed_at, failures, not_before, lease_epoch, lease_expires_at, upstream_attempts"
+         refreshed_at, claimed_at, failures, not_before, lease_epoch, lease_expires_at, upstream_attempts"
     };
 }
 
@@ -173,6 +175,7 @@ impl TryFrom<Row> for Grant {
             issuer: row.issuer,
             revocation_endpoint: row.revocation_endpoint,
             introspection_endpoint: row.introspection_endpoint,
+            refreshed_at: row.refreshed_at,
             is_claimed: row.claimed_at.is_some(),
             failures: u32::try_from(row.failures).unwrap_or(u32::MAX),
             not_before: row.not_before,

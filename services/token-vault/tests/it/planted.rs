@@ -10,7 +10,6 @@ const SWITCHES: &[(&str, &str)] = &[
     ),
     ("refresh-retried-when-uncertain", "uncertain::a_connection_that_broke_leaves_the_grant_uncertain"),
     ("nonce-unchecked", "identity::the_nonce_must_be_the_one_that_was_sent"),
-    ("redirect-followed", "exchange::each_refusal_of_the_token_endpoint_has_its_own_meaning"),
     ("token-in-error", "secrecy::refusals_hold_no_token"),
     ("token-in-log", "secrecy::logs_and_spans_hold_no_token"),
     ("token-in-span", "secrecy::logs_and_spans_hold_no_token"),

@@ -213,3 +213,34 @@ async fn a_grant_revoked_during_its_refresh_stays_revoked_and_so_does_what_came(
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_token_that_lives_shorter_than_the_margin_is_not_refreshed_for_each_call() {
+    each(|world| async move {
+        world.sign_in.change_response(|r| r["expires_in"] = json!(20));
+        let grant = world.grant().await;
+        for _ in 0..3 {
+            assert_eq!(world.access(&grant).await.unwrap().access_token, "access-canary-0001");
+        }
+        world.clock.advance(Duration::from_secs(16));
+        for _ in 0..3 {
+            assert_eq!(world.access(&grant).await.unwrap().access_token, "access-canary-0002");
+        }
+        assert_eq!(world.sign_in.seen_grants("refresh_token").len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refresh_that_cannot_be_recorded_leaves_nothing_hanging() {
+    each(|world| async move {
+        let grant = world.grant().await;
+        world.until_expiry();
+        world.vaults[0].disk.fail_sync(true);
+        world.vaults[0].disk.fail_create(true);
+        world.sign_in.script("token", [Script::Busy(503, 1)]);
+        assert_eq!(code(&world.access(&grant).await.unwrap_err()), "audit.unavailable");
+        assert_eq!(world.state().await, "active");
+    })
+    .await;
+}

@@ -3,19 +3,20 @@
 use std::{
     fmt::Debug,
     path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 use sallyport_db::testing::TestDb;
 use sallyport_testkit::canary::Canaries;
 use sallyport_token_vault::{Config, MIGRATIONS};
 use tracing::{
-    Event, Metadata, Subscriber,
+    Event, Subscriber,
     field::{Field, Visit},
     span,
+};
+use tracing_subscriber::{
+    layer::{Context, Layer, SubscriberExt},
+    registry,
 };
 
 use crate::{
@@ -112,11 +113,11 @@ async fn refusals_hold_no_token() {
 async fn logs_and_spans_hold_no_token() {
     let sink = Sink::default();
     // With a single dispatcher, a span that another test's thread meets first would be switched off for all.
-    let _second = tracing::Dispatch::new(Sink::default());
-    let guard = tracing::subscriber::set_default(sink.clone());
+    let _second = tracing::Dispatch::new(registry().with(Sink::default()));
+    let guard = tracing::subscriber::set_default(registry().with(sink.clone()));
     each(|world| async move { live(&world).await }).await;
     drop(guard);
-    let text = sink.text.lock().unwrap().clone();
+    let text = sink.0.lock().unwrap().clone();
     assert!(text.contains("token-vault.refresh.run") && text.contains("egress.http.request"), "{text}");
     assert_eq!(canaries().scan(text.as_bytes()), []);
 }
@@ -131,45 +132,33 @@ async fn no_panic_carries_a_token() {
         before(panic);
     }));
     each(|world| async move { live(&world).await }).await;
-    assert_eq!(canaries().scan(seen.lock().unwrap().as_bytes()), []);
+    // Let go of the lock first: a failing assertion panics too.
+    let seen = seen.lock().unwrap().clone();
+    assert_eq!(canaries().scan(seen.as_bytes()), []);
 }
 
 /// Keeps every field of every span and event as text. On the one thread of its test.
 #[derive(Clone, Default)]
-struct Sink {
-    text: Arc<Mutex<String>>,
-    next: Arc<AtomicU64>,
-}
+struct Sink(Arc<Mutex<String>>);
 
 impl Visit for &Sink {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         let line = format!("{}={value:?} ", field.name());
-        self.text.lock().unwrap().push_str(&line);
+        self.0.lock().unwrap().push_str(&line);
     }
 }
 
-impl Subscriber for Sink {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
-        self.text.lock().unwrap().push_str(span.metadata().name());
+impl<S: Subscriber> Layer<S> for Sink {
+    fn on_new_span(&self, span: &span::Attributes<'_>, _: &span::Id, _: Context<'_, S>) {
+        self.0.lock().unwrap().push_str(span.metadata().name());
         span.record(&mut &*self);
-        span::Id::from_u64(self.next.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
-    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
+    fn on_record(&self, _: &span::Id, values: &span::Record<'_>, _: Context<'_, S>) {
         values.record(&mut &*self);
     }
 
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         event.record(&mut &*self);
     }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
 }

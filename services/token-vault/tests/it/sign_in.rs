@@ -21,6 +21,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, encode};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 /// One request as it came.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub(crate) enum Script {
     Busy(u16, u64),
     /// The usual, but late.
     Late(Duration),
+    /// The usual, but only when the test says so.
+    Held(Arc<Notify>),
     /// The usual, but the answer never arrives.
     Lost,
     /// The connection breaks while the answer is sent; the usual has happened.
@@ -239,6 +242,10 @@ async fn form(
         }
         Some(Script::Late(wait)) => {
             tokio::time::sleep(wait).await;
+            this.usual(endpoint, &form)
+        }
+        Some(Script::Held(release)) => {
+            release.notified().await;
             this.usual(endpoint, &form)
         }
         Some(Script::Lost) => {

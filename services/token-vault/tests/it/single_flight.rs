@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sallyport_model::ServiceName;
+use sallyport_model::{Clock, ServiceName};
 use sallyport_proto::vault::v1::AccessTokenRequest;
+use tokio::sync::Notify;
 
 use crate::{
     sign_in::Script,
@@ -79,18 +80,24 @@ async fn a_lease_is_renewed_by_the_clock_that_others_read() {
             let world = Arc::new(world);
             let grant = world.grant().await;
             world.until_expiry();
-            world.sign_in.script("token", [Script::Late(Duration::from_millis(1_500))]);
+            let release = Arc::new(Notify::new());
+            world.sign_in.script("token", [Script::Held(Arc::clone(&release))]);
             let first = tokio::spawn({
                 let (world, grant) = (Arc::clone(&world), grant.clone());
                 async move { world.access_of(0, &grant, &[]).await }
             });
             eventually("the refresh", || async { world.sign_in.seen_grants("refresh_token").len() == 1 })
                 .await;
-            // Time passes for everybody, in steps shorter than the lease: the other vault must not think that this one died.
-            for _ in 0..4 {
+            // Time passes for everybody, three leases long, in steps shorter than one: the other vault, which looks
+            // for the refreshes of dead processes all the while, must not think that this one died.
+            for _ in 0..6 {
                 world.clock.advance(Duration::from_millis(300));
-                tokio::time::sleep(Duration::from_millis(300)).await;
+                let until = (world.clock.now() + 600_000).to_string();
+                let lease = || world.text("SELECT CAST(lease_expires_at AS TEXT) FROM grants");
+                eventually("the renewal", || async { lease().await == until }).await;
             }
+            assert_eq!(world.state().await, "refreshing");
+            release.notify_one();
             assert!(world.access_of(1, &grant, &[]).await.is_ok());
             assert!(first.await.unwrap().is_ok());
             assert_eq!(world.sign_in.seen_grants("refresh_token").len(), 1);
