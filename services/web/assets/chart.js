@@ -70,7 +70,8 @@ function watchSession(box) {
       if (!answer.ok) return leave();
       take(await answer.json());
     } catch {
-      leave();
+      // No answer is no proof that the session ended; at its end the chart goes all the same.
+      if (performance.now() >= Math.min(ends.idle, ends.absolute, ends.token)) leave();
     }
   };
   stay.addEventListener("submit", async (event) => {

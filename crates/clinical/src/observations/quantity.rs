@@ -163,7 +163,8 @@ fn usual_form(unit: &str) -> &str {
         "mm[Hg]" => "mmHg",
         "Cel" => "°C",
         "[degF]" => "°F",
-        "/min" | "{beats}/min" | "{breaths}/min" | "1/min" => "/min",
+        "{beats}/min" | "{breaths}/min" | "1/min" | "beats/minute" | "beats/min" | "breaths/minute"
+        | "breaths/min" => "/min",
         "10*3/uL" | "10^3/uL" => "×10³/µL",
         "10*6/uL" | "10^6/uL" => "×10⁶/µL",
         "10*9/L" => "×10⁹/L",

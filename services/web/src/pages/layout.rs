@@ -109,7 +109,7 @@ fn footer(view: &View) -> Markup {
     html! {
         footer.foot {
             p.who {
-                @if view.user.is_empty() { "Signed in (name not sent)" } @else { (said(&view.user)) }
+                @if view.user.is_empty() { "Signed in (the EHR sent no name)" } @else { "Signed in as " (said(&view.user)) }
                 " · " (said(&view.tenant)) " · " (said(&view.endpoint)) " "
                 @if view.is_production { (badge(Tone::Quiet, "Production")) } @else { (badge(Tone::Information, "Sandbox")) }
                 " · " slot name="as-of" { "reading…" }

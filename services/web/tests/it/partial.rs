@@ -161,3 +161,12 @@ async fn a_session_that_ends_while_the_page_is_read_is_said_once() {
     assert!(answer.section("problems").contains("The session ended"));
     assert!(answer.text.ends_with("</html>"));
 }
+
+#[tokio::test]
+async fn on_the_summary_what_calls_for_action_stands_first_then_what_is_out_of_range() {
+    let page = Website::of(Canned::whole()).await.get("summary").await;
+    let table = page.section("results");
+    let at = |name: &str| table.find(name).unwrap_or_else(|| panic!("{name} is not on the summary"));
+    let order = ["Potassium", "Hemoglobin A1c", "Creatinine", "Urine culture", "Hepatitis C antibody"];
+    assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])), "{table}");
+}

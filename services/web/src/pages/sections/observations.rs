@@ -12,7 +12,7 @@ use crate::{
     pages::{
         origin::{Facts, marks, panel},
         trend,
-        words::{Tone, absent, badge, code_words, flag, said, value},
+        words::{Tone, absent, badge, code_words, flag, plain, said, value},
     },
 };
 
@@ -54,6 +54,16 @@ fn bedside(item: &Observation) -> Option<(usize, &'static str)> {
 pub(super) fn short_name(item: &Observation) -> Markup {
     match bedside(item) {
         Some((_, name)) => html! { (name) },
+        None => long_name(item),
+    }
+}
+
+/// The EHR's own name. Of a LOINC long name (`Glucose [Mass/volume] in Serum or Plasma`) the first word is what is looked
+/// for; the rest stands beside it, lighter.
+fn long_name(item: &Observation) -> Markup {
+    let name = item.what.value.as_ref().map(|concept| concept.name.as_str());
+    match name.and_then(|name| name.split_once(" [")) {
+        Some((first, rest)) => html! { bdi { (plain(first)) span.name-rest { " [" (plain(rest)) } } },
         None => value(&item.what),
     }
 }
@@ -70,17 +80,29 @@ pub(super) fn finding(item: &Observation) -> Markup {
     value(&item.value)
 }
 
+/// How long a finding out of range stands before newer normal ones, in microseconds: a year before the newest result.
+const RECENT_MICROS: i64 = 366 * 86_400_000_000;
+
+/// On the summary what calls for action stands first, then what is out of range, then the newest.
+fn out_of_range_first(latest: &mut [&Observation]) {
+    let newest = latest.iter().filter_map(|o| o.instant()).max().unwrap_or_default();
+    latest.sort_by_key(|o| {
+        let level = o.flag.as_ref().and_then(|f| f.value.as_ref()).map(|f| f.level);
+        let is_recent = o.instant().is_some_and(|at| newest.saturating_sub(at) < RECENT_MICROS);
+        match level.filter(|_| is_recent) {
+            Some(level) if level >= Level::CriticalLow => 0,
+            Some(level) if level >= Level::Low => 1,
+            _ => 2,
+        }
+    });
+}
+
 /// The table.
 pub(super) fn table(view: &View, extent: Extent, all: &Observations, caption: &str) -> Drawn {
     let is_vitals = caption == "Vital signs";
     let mut latest = latest_of_each(all, is_vitals);
     if !extent.is_whole {
-        // What calls for action stands first, then the newest.
-        latest.sort_by_key(|o| {
-            std::cmp::Reverse(
-                o.flag.as_ref().and_then(|f| f.value.as_ref()).is_some_and(|f| f.level >= Level::CriticalLow),
-            )
-        });
+        out_of_range_first(&mut latest);
     }
     let hidden = latest.len().saturating_sub(extent.rows);
     let not_counted: Vec<&Observation> = all.items.iter().filter(|o| !o.counts()).collect();
@@ -88,7 +110,10 @@ pub(super) fn table(view: &View, extent: Extent, all: &Observations, caption: &s
         @if latest.is_empty() { p.state.empty { "Nothing of this kind is recorded in the EHR." } }
         @else {
             table.results role="table" {
-                caption.visually-hidden { (caption) ", the latest of each, newest first" }
+                caption.visually-hidden {
+                    (caption) ", the latest of each, "
+                    (if extent.is_whole { "newest first" } else { "out of range first, then the newest" })
+                }
                 thead role="rowgroup" {
                     tr role="row" {
                         th role="columnheader" scope="col" { (if is_vitals { "Measurement" } else { "Test" }) }
