@@ -1,7 +1,7 @@
 //! The normalised chart: FHIR R4 resources as EHRs really send them, turned into one shape for pages and programs.
 //!
-//! Level 0: no I/O. [`plan`] says what to read for a [`Section`], [`follow_up`] what the answers refer to, and
-//! [`normalise`] makes a [`ChartSection`] of it. Every value keeps where it came from; nothing is guessed, nothing that
+//! Level 0: no I/O. [`plan()`] says what to read for a [`Section`], [`follow_up`] what the answers refer to, and
+//! [`normalise()`] makes a [`ChartSection`] of it. Every value keeps where it came from; nothing is guessed, nothing that
 //! could not be read is dropped silently. Parsing borrows from the answer's bytes.
 
 pub mod allergies;

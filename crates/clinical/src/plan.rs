@@ -1,7 +1,7 @@
 //! What to read for a section: reads and US Core searches, always about one patient.
 //!
 //! US Core 6.1 requires the searches used here of every server. `_sort` is asked for only where the newest matter and a page
-//! is not enough for all; a server that ignores it costs nothing, because [`crate::normalise`] sorts.
+//! is not enough for all; a server that ignores it costs nothing, because [`crate::normalise()`] sorts.
 
 use sallyport_model::{EncounterId, PatientId};
 
