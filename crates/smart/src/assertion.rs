@@ -3,6 +3,7 @@
 mod jwk;
 
 use aws_lc_rs::{
+    encoding::{AsDer, Pkcs8V1Der},
     rand::SystemRandom,
     rsa,
     signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA384},
@@ -85,15 +86,22 @@ pub struct Assertion<'a> {
 }
 
 impl SigningKey {
-    /// A new ES384 key with its PKCS#8 form, for sealed storage.
+    /// A new key with its PKCS#8 form, for sealed storage.
     ///
     /// # Errors
     /// [`KeyFault::DoesNotFit`] when the platform cannot make keys.
-    pub fn generate() -> Result<(Self, Secret<Vec<u8>>), KeyFault> {
-        let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &SystemRandom::new())
-            .map_err(|_unspecified| KeyFault::DoesNotFit)?;
-        let pkcs8 = Secret::new(document.as_ref().to_vec());
-        Ok((Self::from_pkcs8(Algorithm::Es384, pkcs8.expose())?, pkcs8))
+    pub fn generate(algorithm: Algorithm) -> Result<(Self, Secret<Vec<u8>>), KeyFault> {
+        let made = match algorithm {
+            Algorithm::Es384 => {
+                EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &SystemRandom::new())
+                    .map(|document| document.as_ref().to_vec())
+            }
+            Algorithm::Rs384 => rsa::KeyPair::generate(rsa::KeySize::Rsa3072).and_then(|pair| {
+                AsDer::<Pkcs8V1Der<'static>>::as_der(&pair).map(|der| der.as_ref().to_vec())
+            }),
+        };
+        let pkcs8 = Secret::new(made.map_err(|_unspecified| KeyFault::DoesNotFit)?);
+        Ok((Self::from_pkcs8(algorithm, pkcs8.expose())?, pkcs8))
     }
 
     /// A key from its PKCS#8 form.

@@ -1,4 +1,4 @@
-use aws_lc_rs::{encoding::AsDer, rsa::KeySize};
+use aws_lc_rs::rsa::KeySize;
 use serde_json::Value;
 
 use super::*;
@@ -37,7 +37,7 @@ fn thumbprints_match_the_published_keys() {
 
 #[test]
 fn an_es384_assertion_carries_exactly_what_smart_asks_for_and_verifies() {
-    let (key, _) = SigningKey::generate().unwrap();
+    let (key, _) = SigningKey::generate(Algorithm::Es384).unwrap();
     let jwt = key.sign(&assertion()).unwrap();
     let (header, claims) = claims(&jwt);
     assert_eq!(header, serde_json::json!({"alg":"ES384","kid":key.kid(),"typ":"JWT"}));
@@ -47,22 +47,27 @@ fn an_es384_assertion_carries_exactly_what_smart_asks_for_and_verifies() {
             "iat":1_700_000_000,"exp":1_700_000_240,"jti":"jti-1"})
     );
     assert!(verifies(&key, &jwt));
-    let (stranger, _) = SigningKey::generate().unwrap();
+    let (stranger, _) = SigningKey::generate(Algorithm::Es384).unwrap();
     assert!(!verifies(&stranger, &jwt));
 }
 
 #[test]
-fn a_stored_key_is_the_same_key_again() {
-    let (key, pkcs8) = SigningKey::generate().unwrap();
-    let again = SigningKey::from_pkcs8(Algorithm::Es384, pkcs8.expose()).unwrap();
-    assert_eq!(again.kid(), key.kid());
-    assert!(verifies(&key, &again.sign(&assertion()).unwrap()));
+fn a_stored_key_is_the_same_key_again_and_signs_with_its_own_algorithm() {
+    for (algorithm, other) in [(Algorithm::Es384, Algorithm::Rs384), (Algorithm::Rs384, Algorithm::Es384)] {
+        let (key, pkcs8) = SigningKey::generate(algorithm).unwrap();
+        let again = SigningKey::from_pkcs8(algorithm, pkcs8.expose()).unwrap();
+        assert_eq!(again.kid(), key.kid());
+        let jwt = again.sign(&assertion()).unwrap();
+        assert!(verifies(&key, &jwt));
+        assert_eq!(claims(&jwt).0["alg"], algorithm.as_str());
+        assert!(SigningKey::from_pkcs8(other, pkcs8.expose()).is_err());
+    }
 }
 
 #[test]
 fn an_rs384_key_comes_from_pem_and_verifies() {
     let pair = rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
-    let der = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
+    let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).unwrap();
     let pem = format!(
         "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
         STANDARD.encode(der.as_ref())
@@ -75,7 +80,7 @@ fn an_rs384_key_comes_from_pem_and_verifies() {
 
 #[test]
 fn a_jwks_holds_public_members_only_and_each_key_once() {
-    let (key, _) = SigningKey::generate().unwrap();
+    let (key, _) = SigningKey::generate(Algorithm::Es384).unwrap();
     let set: Value = serde_json::from_str(&jwks([key.public(), key.public()])).unwrap();
     let keys = set["keys"].as_array().unwrap();
     assert_eq!(keys.len(), 1);
@@ -87,6 +92,6 @@ fn a_jwks_holds_public_members_only_and_each_key_once() {
 
 #[test]
 fn a_key_never_prints_more_than_its_id() {
-    let (key, _) = SigningKey::generate().unwrap();
+    let (key, _) = SigningKey::generate(Algorithm::Es384).unwrap();
     assert_eq!(format!("{key:?}"), format!("SigningKey({})", key.kid()));
 }

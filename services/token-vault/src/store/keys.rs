@@ -106,4 +106,27 @@ impl Store {
         .await
         .map(|_done| ()))
     }
+
+    /// Stores a signing key in place of `old`, unless another process was faster.
+    pub(crate) async fn replace_signing_key(
+        &self,
+        registration: &RegistrationId,
+        old: &StoredKey,
+        key: &StoredKey,
+        now: Micros,
+    ) -> Result<(), DbError> {
+        on_pool!(self.pool, |c| sqlx::query(
+            "UPDATE signing_keys SET data_key_id = $1, sealed = $2, created_at = $3 \
+             WHERE registration = $4 AND tenant = $5 AND sealed = $6"
+        )
+        .bind(key.data_key_id)
+        .bind(&key.sealed)
+        .bind(now)
+        .bind(registration.as_str())
+        .bind(&key.tenant)
+        .bind(&old.sealed)
+        .execute(c)
+        .await
+        .map(|_done| ()))
+    }
 }
