@@ -23,21 +23,28 @@ use tenant_file::Plan;
 /// When the EHR cannot be discovered, or the file would not be valid.
 #[expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
 pub async fn run(args: AddEndpointArgs) -> anyhow::Result<ExitCode> {
-    let found = discover::discover(&args.url, args.environment == "sandbox", args.capability_fallback).await?;
+    let found =
+        discover::discover(&args.url, args.environment == "sandbox", args.capability_fallback).await?;
     let plan = Plan::new(&args, &found)?;
     let text = plan.file();
     let folder = args.data_dir.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR)).join("tenants");
     let path = folder.join(format!("{}.toml", plan.tenant));
     // What would be refused at start is refused here, before anything is written.
-    let checked = Registry::from_texts(&[(path.clone(), text.clone())]).map_err(|e| ConfigError(e.to_string()))?;
+    let checked =
+        Registry::from_texts(&[(path.clone(), text.clone())]).map_err(|e| ConfigError(e.to_string()))?;
     let entry = checked.entries().next().context("the file has no registration")?;
-    let scopes: Vec<String> = entry.launch_features().flat_map(|f| f.scopes().resources().map(|s| s.print(plan.dialect)).collect::<Vec<_>>()).collect();
+    let scopes: Vec<String> = entry
+        .launch_features()
+        .flat_map(|f| f.scopes().resources().map(|s| s.print(plan.dialect)).collect::<Vec<_>>())
+        .collect();
 
     println!("{}", overview(&found));
     println!("{}", plan.registration_form(&scopes));
     println!("The tenant file, {}:\n\n{text}", path.display());
     if args.client_id.is_none() {
-        println!("No client id yet: register the app with the values above, then run this again with --client-id ID.");
+        println!(
+            "No client id yet: register the app with the values above, then run this again with --client-id ID."
+        );
         return Ok(ExitCode::SUCCESS);
     }
     if !args.yes && !confirmed(&path)? {
@@ -49,7 +56,10 @@ pub async fn run(args: AddEndpointArgs) -> anyhow::Result<ExitCode> {
         bail!("{} exists already: remove it first, or give --tenant another name", path.display());
     }
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    println!("Written. Restart Sallyport, then try a standalone launch: {}/launch/{}", plan.public_url, plan.registration);
+    println!(
+        "Written. Restart Sallyport, then try a standalone launch: {}/launch/{}",
+        plan.public_url, plan.registration
+    );
     Ok(ExitCode::SUCCESS)
 }
 

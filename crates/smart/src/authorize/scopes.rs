@@ -1,6 +1,6 @@
 //! What a launch asks for: the union of its features' scopes and the launch words, in one dialect (SCOPE-06).
 
-use crate::discovery::Smart;
+use crate::discovery::{Smart, Source};
 use sallyport_model::scope::{Dialect, ScopeSet};
 
 /// Which words come beside the features' scopes.
@@ -48,6 +48,8 @@ pub fn choose_dialect(registered: Option<Dialect>, smart: &Smart) -> Dialect {
     match (smart.offers("permission-v2"), smart.offers("permission-v1")) {
         (true, _) => Dialect::V2,
         (false, true) => Dialect::V1,
+        // SMART 1 has nothing else, and its CapabilityStatement has no word for it.
+        (false, false) if smart.source == Source::CapabilityStatement => Dialect::V1,
         (false, false) => announced_by_scopes(&smart.scopes).unwrap_or(Dialect::V2),
     }
 }
@@ -98,5 +100,8 @@ mod tests {
         assert_eq!(choose_dialect(None, &smart(&[], &["openid", "patient/*.read"])), Dialect::V1);
         assert_eq!(choose_dialect(None, &smart(&[], &["patient/*.*", "user/*.rs"])), Dialect::V2);
         assert_eq!(choose_dialect(None, &smart(&[], &["launch"])), Dialect::V2);
+        let old = |capabilities| Smart { source: Source::CapabilityStatement, ..smart(capabilities, &[]) };
+        assert_eq!(choose_dialect(None, &old(&[])), Dialect::V1);
+        assert_eq!(choose_dialect(None, &old(&["permission-v2"])), Dialect::V2);
     }
 }

@@ -39,7 +39,9 @@ pub(super) async fn discover(base: &str, sandbox: bool, fallback: bool) -> anyho
             let answer = get(&egress, &pins, discovery::metadata_url(base)?, sandbox).await?;
             (parse_capability_statement(base, &answer.body)?, "CapabilityStatement")
         }
-        404 => bail!("the EHR has no smart-configuration; --capability-fallback accepts its CapabilityStatement instead"),
+        404 => bail!(
+            "the EHR has no smart-configuration; --capability-fallback accepts its CapabilityStatement instead"
+        ),
         status => bail!("the EHR answered {status} to the request for its smart-configuration"),
     };
     let mut warnings = Vec::new();
@@ -64,7 +66,8 @@ async fn openid(egress: &Egress, issuer: &str, sandbox: bool) -> Option<(String,
     let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
     let url = Url::parse(&format!("{issuer}/.well-known/openid-configuration")).ok()?;
     let pins = Pins::new(vec![Pin::origin_of(&url).ok()?]);
-    let answer = get(egress, &pins, url, sandbox).await.ok().filter(|answer| answer.status.as_u16() == 200)?;
+    let answer =
+        get(egress, &pins, url, sandbox).await.ok().filter(|answer| answer.status.as_u16() == 200)?;
     let document: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
     let text = |name: &str| document.get(name).and_then(serde_json::Value::as_str);
     let named = text("issuer").filter(|named| named.strip_suffix('/').unwrap_or(named) == issuer)?;

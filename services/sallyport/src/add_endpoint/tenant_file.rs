@@ -42,8 +42,11 @@ impl Plan {
         let origin = |url: &Url| Origin::of(url).map(|o| o.as_str().to_owned());
         let own = origin(&url).context("the FHIR base must be https, or http on a loopback address")?;
         let smart = &found.smart;
-        let token: BTreeSet<String> =
-            [&smart.token, &smart.revocation, &smart.introspection].into_iter().flatten().filter_map(origin).collect();
+        let token: BTreeSet<String> = [&smart.token, &smart.revocation, &smart.introspection]
+            .into_iter()
+            .flatten()
+            .filter_map(origin)
+            .collect();
         let mut ancestors = vec![own];
         ancestors.extend(args.frame_ancestor.iter().cloned());
         ancestors.dedup();
@@ -52,7 +55,9 @@ impl Plan {
                 let path = path.canonicalize().with_context(|| format!("cannot read {}", path.display()))?;
                 Some(path.to_string_lossy().into_owned())
             }
-            ("client_secret_basic" | "client_secret_post", None) => bail!("--auth {} needs --secret-file", args.auth),
+            ("client_secret_basic" | "client_secret_post", None) => {
+                bail!("--auth {} needs --secret-file", args.auth)
+            }
             _ => None,
         };
         let standalone = smart.offers("launch-standalone");
@@ -66,7 +71,7 @@ impl Plan {
             tenant: TenantId::parse(&tenant).context("--tenant")?,
             registration: RegistrationId::parse(&registration).context("--registration")?,
             public_url: args.public_url.trim_end_matches('/').to_owned(),
-            dialect: if smart.offers("permission-v1") && !smart.offers("permission-v2") { Dialect::V1 } else { Dialect::V2 },
+            dialect: sallyport_smart::authorize::choose_dialect(None, smart),
             name: host.to_owned(),
             base: args.url.clone(),
             issuer: smart.issuer.clone(),
@@ -104,9 +109,12 @@ impl Plan {
         let quoted = |text: &str| toml::Value::from(text).to_string();
         let list = |items: &[String]| toml::Value::from(items.to_vec()).to_string();
         let issuer = self.issuer.as_deref().map(|i| format!("issuer = {}\n", quoted(i))).unwrap_or_default();
-        let secret = self.secret_file.as_deref().map(|f| format!("secret_file = {}\n", quoted(f))).unwrap_or_default();
-        let algorithm = self.algorithm.as_deref().map(|a| format!("algorithm = {}\n", quoted(a))).unwrap_or_default();
-        let launches = toml::Value::from(self.launches.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>()).to_string();
+        let secret =
+            self.secret_file.as_deref().map(|f| format!("secret_file = {}\n", quoted(f))).unwrap_or_default();
+        let algorithm =
+            self.algorithm.as_deref().map(|a| format!("algorithm = {}\n", quoted(a))).unwrap_or_default();
+        let launches =
+            toml::Value::from(self.launches.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>()).to_string();
         format!(
             r#"[tenant]
 id = "{tenant}"
@@ -167,6 +175,7 @@ permit = true
 
 /// `fhir.example.org` → `fhir-example-org`.
 fn name_of(host: &str) -> String {
-    let plain: String = host.to_ascii_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let plain: String =
+        host.to_ascii_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     plain.trim_matches('-').chars().take(64).collect()
 }
