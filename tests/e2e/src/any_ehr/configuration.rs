@@ -9,7 +9,7 @@ use url::Url;
 use super::{
     foreign::{Foreign, Habits, PATIENT, Proof},
     registering::{add, fill_in, keys_of, secret_file, values},
-    walking::{Walked, walk},
+    walking::{Walked, walk, words},
 };
 use crate::world::World;
 
@@ -42,7 +42,13 @@ impl Place {
     }
 }
 
-async fn call(browser: &mut Browser, app: &str, prefix: &str, launch: LaunchId, rest: &str) -> anyhow::Result<Page> {
+async fn call(
+    browser: &mut Browser,
+    app: &str,
+    prefix: &str,
+    launch: LaunchId,
+    rest: &str,
+) -> anyhow::Result<Page> {
     browser.fetch(&Url::parse(&format!("{app}/{prefix}/{launch}/{rest}"))?).await
 }
 
@@ -106,7 +112,12 @@ async fn chart_is_there(browser: &mut Browser, app: &str, walked: &Walked) -> an
     let launch = walked.launch()?;
     let chart = walked.chart.as_ref().context("no chart")?;
     let page = browser.visit(chart).await?;
-    ensure!(page.status == 200 && page.text().contains("Adams"), "the chart answered {}", page.status);
+    ensure!(
+        page.status == 200 && page.text().to_lowercase().contains("adams"),
+        "the chart answered {}: {}",
+        page.status,
+        words(&page.text())
+    );
     let patient = call(browser, app, "fhir", launch, &format!("Patient/{PATIENT}")).await?;
     ensure!(patient.status == 200, "Patient answered {}: {}", patient.status, patient.text());
     let problems = call(browser, app, "api", launch, "v1/chart/problems").await?;
@@ -114,7 +125,39 @@ async fn chart_is_there(browser: &mut Browser, app: &str, walked: &Walked) -> an
     let session = browser.fetch(&Url::parse(&format!("{app}/session/{launch}"))?).await?.json()?;
     let user = session.pointer("/user/fhirUser").and_then(|v| v.as_str()).unwrap_or_default();
     ensure!(user.ends_with("/Practitioner/p-9"), "signed in is {user:?}");
-    ensure!(session.get("renewable") == Some(&serde_json::Value::Bool(false)), "without a refresh token it is not renewable");
+    ensure!(
+        session.get("renewable") == Some(&serde_json::Value::Bool(false)),
+        "without a refresh token it is not renewable"
+    );
+    Ok(())
+}
+
+/// The operator finds out that the EHR wants RS384: the tenant file is changed, and a key of that kind is published and
+/// signs, without anything else to do.
+///
+/// # Errors
+/// When the key that was made before goes on signing, or none does.
+pub async fn another_algorithm_makes_another_key() -> anyhow::Result<()> {
+    let mut folder = tempfile::tempdir()?;
+    let ehr = Foreign::start(Habits::default()).await?;
+    let mut args = values(folder.path(), ehr.base(), TENANT);
+    args.auth = "private_key_jwt".to_owned();
+    let file = add(args).await?;
+    for algorithm in ["ES384", "RS384", "RS384"] {
+        let text = std::fs::read_to_string(&file)?;
+        if algorithm == "RS384" && !text.contains("algorithm") {
+            let changed = text.replace("launches =", "algorithm = \"RS384\"\nlaunches =");
+            std::fs::write(&file, changed)?;
+        }
+        let world = World::start_in(folder, "").await?;
+        let app = world.outside.ready.app.clone();
+        fill_in(&ehr, &app, TENANT, Proof::Jwt(keys_of(&app)?));
+        let walked = walk(&mut Browser::new(), &app, &ehr.launch_url(&app, TENANT)?).await?;
+        walked.launch().with_context(|| format!("{:?}", ehr.complaints()))?;
+        let how = ehr.seen("token").last().map(|seen| seen.note.clone());
+        ensure!(how.as_deref() == Some(algorithm), "{algorithm} was wanted, {how:?} signed");
+        folder = world.stop().await;
+    }
     Ok(())
 }
 
@@ -157,9 +200,20 @@ pub async fn a_plain_text_401_ends_the_grant() -> anyhow::Result<()> {
     place.ehr.behave(Habits { refuses_tokens: true, ..Habits::default() });
     let (tokens, reads) = (place.ehr.seen("token").len(), place.ehr.seen("fhir").len());
     let refused = call(&mut browser, place.app(), "fhir", launch, &path).await?;
-    ensure!(refused.status == 401 && refused.text().contains("grant.dead"), "{}: {}", refused.status, refused.text());
-    ensure!(refused.text().contains("OperationOutcome") && !refused.text().contains("Unauthorized\""), "an outcome of ours");
-    ensure!(place.ehr.seen("token").len() == tokens, "nothing could be refreshed, but the token endpoint was asked");
+    ensure!(
+        refused.status == 401 && refused.text().contains("grant.dead"),
+        "{}: {}",
+        refused.status,
+        refused.text()
+    );
+    ensure!(
+        refused.text().contains("OperationOutcome") && !refused.text().contains("Unauthorized\""),
+        "an outcome of ours"
+    );
+    ensure!(
+        place.ehr.seen("token").len() == tokens,
+        "nothing could be refreshed, but the token endpoint was asked"
+    );
     ensure!(place.ehr.seen("fhir").len() == reads + 1, "the call was repeated with the same token");
     place.world.stop().await;
     Ok(())
@@ -194,7 +248,9 @@ pub async fn a_capability_statement_stands_in_where_accepted() -> anyhow::Result
     let place = Place::open(habits).await?;
     let mut browser = Browser::new();
     let walked = place.launch(&mut browser).await?;
-    chart_is_there(&mut browser, place.app(), &walked).await.with_context(|| format!("{:?}", place.ehr.complaints()))?;
+    chart_is_there(&mut browser, place.app(), &walked)
+        .await
+        .with_context(|| format!("{:?}", place.ehr.complaints()))?;
     ensure!(!place.ehr.seen("metadata").is_empty(), "the statement was read");
     place.world.stop().await;
     Ok(())
@@ -208,7 +264,9 @@ pub async fn keys_are_found_by_openid_discovery() -> anyhow::Result<()> {
     let place = Place::open(Habits { leaves_keys_to_openid: true, ..Habits::default() }).await?;
     let mut browser = Browser::new();
     let walked = place.launch(&mut browser).await?;
-    chart_is_there(&mut browser, place.app(), &walked).await.with_context(|| format!("{:?}", place.ehr.complaints()))?;
+    chart_is_there(&mut browser, place.app(), &walked)
+        .await
+        .with_context(|| format!("{:?}", place.ehr.complaints()))?;
     ensure!(!place.ehr.seen("keys").is_empty(), "the keys were fetched");
     place.world.stop().await;
     Ok(())
@@ -222,7 +280,9 @@ pub async fn forms_carry_request_and_answer() -> anyhow::Result<()> {
     let place = Place::open(Habits { takes_post: true, answers_by_form: true, ..Habits::default() }).await?;
     let mut browser = Browser::new();
     let walked = place.launch(&mut browser).await?;
-    chart_is_there(&mut browser, place.app(), &walked).await.with_context(|| format!("{:?}", place.ehr.complaints()))?;
+    chart_is_there(&mut browser, place.app(), &walked)
+        .await
+        .with_context(|| format!("{:?}", place.ehr.complaints()))?;
     let came = place.ehr.seen("authorize").last().map(|seen| seen.note.clone());
     ensure!(came.as_deref() == Some("POST ehr"), "the request came as {came:?}");
     let queries: Vec<usize> = walked.pages.iter().map(|p| p.url.query().unwrap_or_default().len()).collect();

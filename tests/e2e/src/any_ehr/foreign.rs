@@ -33,6 +33,9 @@ use url::Url;
 /// The patient whose chart it opens.
 pub const PATIENT: &str = "smart-1288992";
 
+/// The encounter that is going on.
+const ENCOUNTER: &str = "e-77";
+
 /// The launch token of its launches: a document, as some EHRs send.
 pub const LAUNCH: &str = "WzAsIiIsIiIsIkFVVE8iLDAsMCwwLCIiLCIiLCIiLCIiLCIiLCIiLCIiLDAsMSwiIl0+/=";
 
@@ -128,7 +131,8 @@ impl Foreign {
     pub async fn start(habits: Habits) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let origin = format!("http://{}", listener.local_addr()?);
-        let settings = format!(r#"{{"h":"1","launch_type":"provider-ehr","fill":"{}"}}"#, "simulated ".repeat(80));
+        let settings =
+            format!(r#"{{"h":"1","launch_type":"provider-ehr","fill":"{}"}}"#, "simulated ".repeat(80));
         let base = format!("{origin}/v/r4/sim/{}/fhir", URL_SAFE_NO_PAD.encode(settings));
         let server = Arc::new(Server {
             origin,
@@ -214,7 +218,13 @@ impl Told {
     }
 }
 
-async fn answer(State(server): State<Arc<Server>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(
+    State(server): State<Arc<Server>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let query = uri.query().unwrap_or_default();
     let below_base = uri.path().strip_prefix(server.base.strip_prefix(&server.origin).unwrap_or_default());
     let told = match (below_base, uri.path()) {

@@ -10,7 +10,7 @@ use sallyport::{
     demo::browser::{Browser, Page},
     operate,
 };
-use sallyport_model::LaunchId;
+use sallyport_model::{Clock, LaunchId, SystemClock};
 use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
 use url::Url;
@@ -29,7 +29,11 @@ pub(super) struct Unopened {
 }
 
 impl Unopened {
-    pub(super) async fn start(world: &World, browser: &mut Browser, nth_patient: usize) -> anyhow::Result<Self> {
+    pub(super) async fn start(
+        world: &World,
+        browser: &mut Browser,
+        nth_patient: usize,
+    ) -> anyhow::Result<Self> {
         let patient = world.outside.patients().await?.into_iter().nth(nth_patient).context("a patient")?;
         let start = world.outside.launch_url(&patient).await?;
         let walked = walk(browser, &world.outside.ready.app, &start).await?;
@@ -49,15 +53,27 @@ impl Unopened {
 /// How many requests to a path reached the EHR since a position of its log.
 pub(super) async fn count(world: &World, since: u64, path: &str) -> anyhow::Result<usize> {
     let requests = world.outside.requests(since).await?;
-    Ok(requests.iter().filter(|r| r.get("path").and_then(Value::as_str).is_some_and(|p| p.starts_with(path))).count())
+    Ok(requests
+        .iter()
+        .filter(|r| r.get("path").and_then(Value::as_str).is_some_and(|p| p.starts_with(path)))
+        .count())
 }
 
-/// The next `times` token responses are good for half a minute: less than the margin in which they are refreshed.
+/// The next `times` token responses are good for two seconds.
 async fn short_lived(world: &World, times: u32) -> anyhow::Result<()> {
-    world.outside.fault("oauth", TOKEN, "expires-in:30", times).await
+    world.outside.fault("oauth", TOKEN, "expires-in:2", times).await
 }
 
-/// A hundred calls at once on a token that is about to expire, at a slow token endpoint.
+/// Waits until the launch's token is over, by what its session says of it.
+async fn token_is_over(world: &World, browser: &Browser, place: &Unopened) -> anyhow::Result<()> {
+    let url = Url::parse(&format!("{}/session/{}", world.outside.ready.app, place.launch))?;
+    let ends = browser.clone().fetch(&url).await?.json()?;
+    let ends = ends.get("tokenExpiresAt").and_then(Value::as_i64).context("no tokenExpiresAt")?;
+    let is_over = || async { Ok((SystemClock.now() / 1_000 > ends).then_some(())) };
+    eventually("the token is over", Duration::from_secs(10), is_over).await
+}
+
+/// A hundred calls at once on a token that has just expired, at a slow token endpoint.
 ///
 /// # Errors
 /// When it is refreshed more or less than once, or a call is not answered with the new token.
@@ -68,6 +84,7 @@ pub async fn a_hundred_calls_refresh_once() -> anyhow::Result<()> {
     short_lived(&world, 1).await?;
     let mut browser = Browser::new();
     let place = Unopened::start(&world, &mut browser, 0).await?;
+    token_is_over(&world, &browser, &place).await?;
     world.outside.fault("oauth", TOKEN, "token-delay:1500", 1).await?;
     let since = world.outside.last_request().await?;
     let url = place.url(&world, &format!("Patient/{}", place.patient))?;
@@ -133,7 +150,11 @@ pub async fn a_refused_refresh_ends_the_grant() -> anyhow::Result<()> {
     ensure!(refreshes == 1, "{refreshes} refreshes of a dead grant");
     let chart = browser.visit(&place.chart).await?;
     let text = chart.text();
-    ensure!(text.contains("grant.dead") && text.contains("Start the app again"), "the page says {}", super::walking::words(&text));
+    ensure!(
+        text.contains("grant.dead") && text.contains("Start the app again"),
+        "the page says {}",
+        super::walking::words(&text)
+    );
     world.stop().await;
     Ok(())
 }
@@ -149,19 +170,30 @@ pub async fn an_unknown_outcome_is_never_redeemed_again() -> anyhow::Result<()> 
     short_lived(&world, 2).await?;
     let lost = Unopened::start(&world, &mut browser, 0).await?;
     let late = Unopened::start(&world, &mut browser, 1).await?;
+    for place in [&lost, &late] {
+        token_is_over(&world, &browser, place).await?;
+    }
     let since = world.outside.last_request().await?;
     // Longer than the generic patience with a token endpoint.
     for (place, fault, refreshes) in [(&lost, "reset-after", 1), (&late, "token-delay:18000", 2)] {
         world.outside.fault("oauth", TOKEN, fault, 1).await?;
         for _ in 0..4 {
             let page = place.read(&world, &mut browser).await?;
-            ensure!(page.status == 401 && page.text().contains("grant.uncertain"), "{fault}: {}: {}", page.status, page.text());
+            ensure!(
+                page.status == 401 && page.text().contains("grant.uncertain"),
+                "{fault}: {}: {}",
+                page.status,
+                page.text()
+            );
         }
         let seen = count(&world, since, TOKEN).await?;
         ensure!(seen == refreshes, "{fault}: the token endpoint was asked {seen} times in all");
     }
     let chart = browser.visit(&lost.chart).await?;
-    ensure!(chart.text().contains("grant.uncertain") && chart.text().contains("Start the app again"), "the page explains it");
+    ensure!(
+        chart.text().contains("grant.uncertain") && chart.text().contains("Start the app again"),
+        "the page explains it"
+    );
     world.stop().await;
     Ok(())
 }
@@ -194,10 +226,16 @@ pub async fn a_revocation_acts_here_and_at_the_ehr() -> anyhow::Result<()> {
     loop {
         let page = place_answer(&world, &mut browser, &gone).await?;
         if page.0 == 401 {
-            ensure!(page.1.contains("session.revoked"), "it was refused with {}", page.1);
+            // Whichever of the two is seen first: the vault's grant or launch-auth's session.
+            let is_revoked = page.1.contains("session.revoked") || page.1.contains("grant.revoked");
+            ensure!(is_revoked, "it was refused with {}", page.1);
             break;
         }
-        ensure!(revoked.elapsed() < Duration::from_secs(5), "five seconds later it is still answered {}", page.0);
+        ensure!(
+            revoked.elapsed() < Duration::from_secs(5),
+            "five seconds later it is still answered {}",
+            page.0
+        );
     }
     let told = || async {
         let requests = world.outside.requests(since).await?;
@@ -213,7 +251,11 @@ pub async fn a_revocation_acts_here_and_at_the_ehr() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn place_answer(world: &World, browser: &mut Browser, place: &Unopened) -> anyhow::Result<(u16, String)> {
+async fn place_answer(
+    world: &World,
+    browser: &mut Browser,
+    place: &Unopened,
+) -> anyhow::Result<(u16, String)> {
     let page = place.read(world, browser).await?;
     Ok((page.status, page.text()))
 }

@@ -19,7 +19,7 @@ use sallyport::{
 };
 use sallyport_model::RequestId;
 use sallyport_proto::{
-    audit::v1::{Kind, Phase, QueryRequest, Record, audit_client::AuditClient},
+    audit::v1::{Kind, Phase, QueryRequest, audit_client::AuditClient},
     convert,
 };
 use tokio::{sync::Mutex, task::JoinSet, time::Instant};
@@ -54,7 +54,10 @@ impl Process {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !ready_file.exists() {
             if let Some(status) = child.try_wait()? {
-                bail!("the process ended with {status}: {}", std::fs::read_to_string(folder.join("log.ndjson"))?);
+                bail!(
+                    "the process ended with {status}: {}",
+                    std::fs::read_to_string(folder.join("log.ndjson"))?
+                );
             }
             ensure!(Instant::now() < deadline, "the process is not ready after a minute");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -102,6 +105,31 @@ const KILL_AFTER: [usize; 3] = [37, 211, 118];
 /// How many callers work at the same time.
 const CALLERS: usize = 6;
 
+/// Request ids, as records hold them.
+type Ids = BTreeSet<Vec<u8>>;
+
+/// What callers were given.
+#[derive(Default, Clone)]
+struct Answered {
+    /// Patient data: there must be an intent.
+    released: Ids,
+    /// Refusals are answers too: there must be a record.
+    refused: Ids,
+}
+
+/// What the log holds of FHIR calls.
+struct Recorded {
+    intents: Ids,
+    all: Ids,
+}
+
+impl Recorded {
+    fn missing(&self, answered: &Answered) -> (usize, usize) {
+        let without_intent = answered.released.difference(&self.intents).count();
+        (without_intent, answered.refused.difference(&self.all).count())
+    }
+}
+
 /// Calls, a kill without warning, a new start on the same folder; three times over.
 ///
 /// # Errors
@@ -111,32 +139,37 @@ pub async fn no_answer_without_its_record() -> anyhow::Result<()> {
     let mut process = Process::start(folder.path()).await?;
     for kill_after in KILL_AFTER {
         let answered = call_until_killed(process, kill_after).await?;
-        ensure!(answered.len() >= kill_after, "only {} answers before the kill", answered.len());
+        let (released, refused) = (answered.released.len(), answered.refused.len());
+        ensure!(
+            released + refused >= kill_after && refused > 0,
+            "only {released} and {refused} answers before the kill"
+        );
         process = Process::start(folder.path()).await?;
         let outside = Outside::connect(&process.ready).await?;
-        let missing = || async {
-            let recorded = intents(&outside).await?;
-            let missing = answered.difference(&recorded).count();
-            Ok((missing == 0).then_some(()))
-        };
-        let found = eventually("every answer is in the audit log", Duration::from_secs(30), missing).await;
-        if found.is_err() {
-            let recorded = intents(&outside).await?;
-            bail!("{} of {} answers have no intent", answered.difference(&recorded).count(), answered.len());
+        let whole = || async { Ok((recorded(&outside).await?.missing(&answered) == (0, 0)).then_some(())) };
+        if eventually("every answer is in the audit log", Duration::from_secs(30), whole).await.is_err() {
+            let (data, refusals) = recorded(&outside).await?.missing(&answered);
+            bail!("{data} of {released} answers have no intent, {refusals} of {refused} refusals no record");
         }
     }
     process.kill()
 }
 
 /// The request ids of every answer to a FHIR call that arrived before the process was killed.
-async fn call_until_killed(process: Process, kill_after: usize) -> anyhow::Result<BTreeSet<Vec<u8>>> {
+async fn call_until_killed(process: Process, kill_after: usize) -> anyhow::Result<Answered> {
     let outside = Outside::connect(&process.ready).await?;
     let patient = outside.patients().await?.into_iter().next().context("a patient")?;
     let mut browser = Browser::new();
     let launched = ehr_launch(&outside, &mut browser, &patient).await?;
-    let paths = [format!("Patient/{patient}"), "Condition".to_owned(), "Observation?_count=5".to_owned(), "Patient/other".to_owned()];
-    let urls: Vec<Url> = paths.iter().map(|path| launched.url(&outside, "fhir", path)).collect::<Result<_, _>>()?;
-    let (answers, ids) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(BTreeSet::new())));
+    let paths = [
+        format!("Patient/{patient}"),
+        "Condition".to_owned(),
+        "Observation?_count=5".to_owned(),
+        "Patient/other".to_owned(),
+    ];
+    let urls: Vec<Url> =
+        paths.iter().map(|path| launched.url(&outside, "fhir", path)).collect::<Result<_, _>>()?;
+    let (answers, ids) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Answered::default())));
     let mut callers: JoinSet<anyhow::Result<()>> = JoinSet::new();
     for caller in 0..CALLERS {
         let (mut tab, urls) = (browser.clone(), urls.clone());
@@ -146,7 +179,14 @@ async fn call_until_killed(process: Process, kill_after: usize) -> anyhow::Resul
                 // A broken connection is the kill.
                 let Ok(page) = tab.fetch(url).await else { return Ok(()) };
                 let id = page.headers.get("x-request-id").context("an answer without X-Request-Id")?;
-                ids.lock().await.insert(convert::id_bytes(RequestId::parse(id.to_str()?)?.uuid()));
+                let id = convert::id_bytes(RequestId::parse(id.to_str()?)?.uuid());
+                let mut ids = ids.lock().await;
+                if page.status == 200 {
+                    ids.released.insert(id)
+                } else {
+                    ids.refused.insert(id)
+                };
+                drop(ids);
                 answers.fetch_add(1, Ordering::SeqCst);
             }
             Ok(())
@@ -165,9 +205,9 @@ async fn call_until_killed(process: Process, kill_after: usize) -> anyhow::Resul
     Ok(ids)
 }
 
-/// The request ids of every intent in the log, page by page.
-async fn intents(outside: &Outside) -> anyhow::Result<BTreeSet<Vec<u8>>> {
-    let mut all = BTreeSet::new();
+/// The request ids of every record of a FHIR call, page by page.
+async fn recorded(outside: &Outside) -> anyhow::Result<Recorded> {
+    let mut found = Recorded { intents: Ids::new(), all: Ids::new() };
     let mut after = Vec::new();
     loop {
         let request = QueryRequest {
@@ -181,12 +221,15 @@ async fn intents(outside: &Outside) -> anyhow::Result<BTreeSet<Vec<u8>>> {
             ..QueryRequest::default()
         };
         let page = AuditClient::new(outside.operator()).query(request).await?.into_inner().records;
-        let Some(last) = page.last() else { return Ok(all) };
-        if last.record_id == after {
-            return Ok(all);
-        }
+        let Some(last) = page.last() else { return Ok(found) };
+        // Intent and outcome share their id: a place in the log is the id and the phase.
         after.clone_from(&last.record_id);
-        let is_intent = |r: &&Record| r.kind() == Kind::FhirCall && r.phase() == Phase::Intent;
-        all.extend(page.iter().filter(is_intent).map(|record| record.request_id.clone()));
+        after.push(u8::try_from(last.phase)?);
+        for record in page.iter().filter(|record| record.kind() == Kind::FhirCall) {
+            if record.phase() == Phase::Intent {
+                found.intents.insert(record.request_id.clone());
+            }
+            found.all.insert(record.request_id.clone());
+        }
     }
 }

@@ -36,7 +36,8 @@ impl Second {
     async fn open(change: impl FnOnce(&str) -> String) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let origin = format!("http://{}", listener.local_addr()?);
-        let config = sandbox::Config { public_base: origin.clone(), patients: 3, ..sandbox::Config::default() };
+        let config =
+            sandbox::Config { public_base: origin.clone(), patients: 3, ..sandbox::Config::default() };
         let sandbox = sandbox::build(config).await?;
         let serving = tokio::spawn(async move {
             // It ends with the test.
@@ -71,12 +72,19 @@ impl Second {
     }
 
     async fn launch(&self, browser: &mut Browser) -> anyhow::Result<Walked> {
-        let wanted = json!({ "client_id": client_id(TENANT), "patient": self.patient().await?, "tenant": TENANT });
+        let wanted =
+            json!({ "client_id": client_id(TENANT), "patient": self.patient().await?, "tenant": TENANT });
         let start = self.ehr.launch_with(wanted).await?;
         walk(browser, self.app(), &start).await
     }
 
-    async fn fetch(&self, browser: &mut Browser, prefix: &str, launch: LaunchId, rest: &str) -> anyhow::Result<Page> {
+    async fn fetch(
+        &self,
+        browser: &mut Browser,
+        prefix: &str,
+        launch: LaunchId,
+        rest: &str,
+    ) -> anyhow::Result<Page> {
         browser.fetch(&Url::parse(&format!("{}/{prefix}/{launch}{rest}", self.app()))?).await
     }
 
@@ -94,8 +102,20 @@ fn edit(file: &Path, change: impl FnOnce(&str) -> String) -> anyhow::Result<()> 
 /// The built-in feature asking by category, as cautious hospitals want it: a request far beyond two thousand bytes.
 fn with_many_scopes(file: &str) -> String {
     let categories = [
-        "vital-signs", "laboratory", "social-history", "imaging", "procedure", "survey", "exam", "therapy", "activity",
-        "sdoh", "functional-status", "disability-status", "cognitive-status", "treatment-intervention-preference",
+        "vital-signs",
+        "laboratory",
+        "social-history",
+        "imaging",
+        "procedure",
+        "survey",
+        "exam",
+        "therapy",
+        "activity",
+        "sdoh",
+        "functional-status",
+        "disability-status",
+        "cognitive-status",
+        "treatment-intervention-preference",
     ];
     let system = "http://terminology.hl7.org/CodeSystem/observation-category";
     let optional: Vec<String> =
@@ -127,7 +147,8 @@ pub async fn a_long_request_goes_by_post() -> anyhow::Result<()> {
     let walked = second.launch(&mut browser).await?;
     let launch = walked.launch()?;
     let requests = second.ehr.requests(since).await?;
-    let authorize = requests.iter().find(|r| text(r, "path").ends_with("/oauth/authorize")).context("no request")?;
+    let authorize =
+        requests.iter().find(|r| text(r, "path").ends_with("/oauth/authorize")).context("no request")?;
     ensure!(text(authorize, "method") == "POST", "it came by {}", text(authorize, "method"));
     ensure!(authorize.get("query").is_none_or(Value::is_null), "nothing of it stands in the address");
     let vitals = second.fetch(&mut browser, "api", launch, "/v1/chart/vitals").await?;
@@ -147,8 +168,13 @@ pub async fn a_promised_issuer_must_come() -> anyhow::Result<()> {
         let since = second.ehr.last_request().await?;
         let walked = second.launch(&mut Browser::new()).await?;
         let page = walked.last()?;
-        ensure!(walked.chart.is_none() && page.text().contains("callback.issuer_mismatch"), "{fault}: {}", page.text());
-        let asked = second.ehr.requests(since).await?.iter().filter(|r| text(r, "path").ends_with("/token")).count();
+        ensure!(
+            walked.chart.is_none() && page.text().contains("callback.issuer_mismatch"),
+            "{fault}: {}",
+            page.text()
+        );
+        let asked =
+            second.ehr.requests(since).await?.iter().filter(|r| text(r, "path").ends_with("/token")).count();
         ensure!(asked == 0, "{fault}: the code was redeemed");
     }
     second.launch(&mut Browser::new()).await?.launch().context("without a fault the same launch works")?;
@@ -163,7 +189,8 @@ pub async fn a_promised_issuer_must_come() -> anyhow::Result<()> {
 pub async fn an_answer_may_come_by_form_post() -> anyhow::Result<()> {
     let second = Second::open(str::to_owned).await?;
     let mut browser = Browser::new();
-    let wanted = json!({ "client_id": client_id(TENANT), "patient": second.patient().await?, "tenant": TENANT });
+    let wanted =
+        json!({ "client_id": client_id(TENANT), "patient": second.patient().await?, "tenant": TENANT });
     let start = second.ehr.launch_with(wanted).await?;
     let first = browser.visit(&start).await?;
     let mut authorize = first.location().context("a redirect to the EHR")?;
@@ -171,8 +198,12 @@ pub async fn an_answer_may_come_by_form_post() -> anyhow::Result<()> {
     let walked = walk(&mut browser, second.app(), &authorize).await?;
     let launch = walked.launch()?;
     let callback = walked.pages.last().context("the callback")?;
-    ensure!(callback.url.path().starts_with("/callback/") && callback.url.query().is_none(), "the answer came in the body");
-    let patient = second.fetch(&mut browser, "fhir", launch, &format!("/Patient/{}", second.patient().await?)).await?;
+    ensure!(
+        callback.url.path().starts_with("/callback/") && callback.url.query().is_none(),
+        "the answer came in the body"
+    );
+    let patient =
+        second.fetch(&mut browser, "fhir", launch, &format!("/Patient/{}", second.patient().await?)).await?;
     ensure!(patient.status == 200, "Patient answered {}", patient.status);
     second.stop().await;
     Ok(())
@@ -195,7 +226,9 @@ pub async fn what_was_not_granted_is_off_with_its_reason() -> anyhow::Result<()>
             break;
         }
         let (action, body) = second.ehr.fill_form(walked.last()?, &patient)?;
-        let denied = |scope: &str| scope.starts_with("patient/Condition") || scope.starts_with("patient/MedicationRequest");
+        let denied = |scope: &str| {
+            scope.starts_with("patient/Condition") || scope.starts_with("patient/MedicationRequest")
+        };
         let mut kept = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in url::form_urlencoded::parse(body.as_bytes()) {
             if name == "scope" && denied(&value) {
@@ -222,8 +255,11 @@ pub async fn what_was_not_granted_is_off_with_its_reason() -> anyhow::Result<()>
     let section = problems.json()?;
     let gap = section.pointer("/problems/0").cloned().unwrap_or_default();
     ensure!(problems.status == 200 && text(&gap, "kind") == "not_granted", "the section says {section}");
-    ensure!(text(&gap, "code") == "scope.denied" && !text(&gap, "message").is_empty(), "the reason is {gap}");
-    ensure!(text(&gap, "resource_type") == "Condition" || text(&gap, "resourceType") == "Condition", "{gap}");
+    ensure!(
+        text(&gap, "code") == "fhir.scope_denied" && !text(&gap, "message").is_empty(),
+        "the reason is {gap}"
+    );
+    ensure!(text(&gap, "resource_type") == "Condition", "{gap}");
 
     let named = [("x-sallyport-feature", "medication-reconciliation"), ("sec-fetch-site", "same-origin")];
     let url = Url::parse(&format!("{}/fhir/{launch}/Patient/{patient}", second.app()))?;
@@ -232,7 +268,8 @@ pub async fn what_was_not_granted_is_off_with_its_reason() -> anyhow::Result<()>
     ensure!(second.ehr.requests(since).await?.is_empty(), "what is off reached the EHR");
 
     let allergies = second.fetch(&mut browser, "api", launch, "/v1/chart/allergies").await?;
-    let nothing_missing = allergies.json()?.get("problems").and_then(Value::as_array).is_none_or(Vec::is_empty);
+    let nothing_missing =
+        allergies.json()?.get("problems").and_then(Value::as_array).is_none_or(Vec::is_empty);
     ensure!(allergies.status == 200 && nothing_missing, "allergies: {}", allergies.text());
     second.stop().await;
     Ok(())

@@ -30,13 +30,15 @@ pub async fn logout_ends_one_launch_alone() -> anyhow::Result<()> {
     ];
     let forged = browser.send(Method::POST, &url, &form, "action=logout").await?;
     ensure!(forged.status == 403, "another site's logout was answered {}", forged.status);
-    let own = form.map(|(name, value)| if name == "sec-fetch-site" { (name, "same-origin") } else { (name, value) });
+    let own = form
+        .map(|(name, value)| if name == "sec-fetch-site" { (name, "same-origin") } else { (name, value) });
     let out = browser.send(Method::POST, &url, &own, "action=logout").await?;
     ensure!(out.status == 200, "logout was answered {}: {}", out.status, out.text());
     let cookies: Vec<&str> =
         out.headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok()).collect();
     let [cookie] = cookies.as_slice() else { anyhow::bail!("logout set {} cookies", cookies.len()) };
-    let is_expired = cookie.starts_with(&format!("__Host-s-{}=;", first.launch)) && cookie.contains("Max-Age=0");
+    let is_expired =
+        cookie.starts_with(&format!("__Host-s-{}=;", first.launch)) && cookie.contains("Max-Age=0");
     ensure!(is_expired && cookie.contains("Partitioned"), "the cookie is {cookie}");
     ensure!(out.headers.get("clear-site-data").is_none(), "Clear-Site-Data would end every launch");
     // The cookie as it was, as somebody could have kept it, opens nothing either.
@@ -56,7 +58,8 @@ pub async fn logout_ends_one_launch_alone() -> anyhow::Result<()> {
 /// When the timer keeps its session alive, or the person's ends.
 pub async fn polling_keeps_nobody_signed_in() -> anyhow::Result<()> {
     const IDLE: Duration = Duration::from_secs(6);
-    let world = World::start_with("[launch_auth]\nsession_idle_seconds = 6\nsweep_interval_ms = 200\n").await?;
+    let world =
+        World::start_with("[launch_auth]\nsession_idle_seconds = 6\nsweep_interval_ms = 200\n").await?;
     let mut browser = Browser::new();
     let person = Unopened::start(&world, &mut browser, 0).await?;
     let timer = Unopened::start(&world, &mut browser, 1).await?;
@@ -66,7 +69,13 @@ pub async fn polling_keeps_nobody_signed_in() -> anyhow::Result<()> {
         let by_person = [("sec-fetch-site", "same-origin"), ("x-sallyport-activity", "person")];
         let url = person.url(&world, &format!("Patient/{}", person.patient))?;
         let page = browser.send(Method::GET, &url, &by_person, "").await?;
-        ensure!(page.status == 200, "after {:?} the person was answered {}: {}", started.elapsed(), page.status, page.text());
+        ensure!(
+            page.status == 200,
+            "after {:?} the person was answered {}: {}",
+            started.elapsed(),
+            page.status,
+            page.text()
+        );
         let page = timer.read(&world, &mut browser).await?;
         match (page.status, ended) {
             (200, None) => ensure!(started.elapsed() < IDLE * 2, "polling keeps the session alive"),

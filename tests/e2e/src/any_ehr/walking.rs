@@ -26,9 +26,15 @@ impl Walked {
     pub fn launch(&self) -> anyhow::Result<LaunchId> {
         let Some(chart) = &self.chart else {
             let last = self.last()?;
-            bail!("the walk ended at {} with status {}: {}", last.url.path(), last.status, words(&last.text()));
+            bail!(
+                "the walk ended at {} with status {}: {}",
+                last.url.path(),
+                last.status,
+                words(&last.text())
+            );
         };
-        let handle = chart.path_segments().and_then(|mut s| s.nth(1)).context("a handle in the chart's address")?;
+        let handle =
+            chart.path_segments().and_then(|mut s| s.nth(1)).context("a handle in the chart's address")?;
         Ok(LaunchId::parse(handle)?)
     }
 

@@ -41,7 +41,10 @@ fn agree(server: &Server, method: &Method, encoded: &[u8]) -> Result<(String, Re
             "ehr"
         }
         None => {
-            must(scopes.contains(&"launch/patient") && !scopes.contains(&"launch"), "this is no standalone launch")?;
+            must(
+                scopes.contains(&"launch/patient") && !scopes.contains(&"launch"),
+                "this is no standalone launch",
+            )?;
             "standalone"
         }
     };

@@ -75,7 +75,8 @@ pub(super) fn statement(server: &Server) -> Told {
             { "url": "token", "valueUri": format!("{}/auth/token", server.origin) },
         ],
     });
-    let search = |kind: &str| json!({ "type": kind, "interaction": [{ "code": "read" }, { "code": "search-type" }] });
+    let search =
+        |kind: &str| json!({ "type": kind, "interaction": [{ "code": "read" }, { "code": "search-type" }] });
     let statement = json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -89,5 +90,9 @@ pub(super) fn statement(server: &Server) -> Told {
             "resource": [search("Patient"), search("Condition"), search("Observation")],
         }],
     });
-    Told::new("metadata", "", ([(header::CONTENT_TYPE, "application/fhir+json;charset=UTF-8")], statement.to_string()))
+    Told::new(
+        "metadata",
+        "",
+        ([(header::CONTENT_TYPE, "application/fhir+json;charset=UTF-8")], statement.to_string()),
+    )
 }

@@ -3,12 +3,15 @@
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{PATIENT, Server, Told, parameters};
+use super::{ENCOUNTER, PATIENT, Server, Told, parameters};
 
 const FHIR_JSON: &str = "application/fhir+json;charset=UTF-8";
 
 pub(super) fn answer(server: &Server, path: &str, query: &str, headers: &HeaderMap) -> Told {
-    let token = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
+    let token = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.strip_prefix("Bearer "));
     let is_known = token.is_some_and(|token| server.memory().tokens.iter().any(|known| known == token));
     if !is_known || server.habits().refuses_tokens {
         let plain = [(header::CONTENT_TYPE, "text/plain")];
@@ -19,22 +22,32 @@ pub(super) fn answer(server: &Server, path: &str, query: &str, headers: &HeaderM
     let (kind, id) = (segments.next().unwrap_or_default(), segments.next());
     let found: Vec<Value> = match kind {
         "Patient" => vec![patient()],
-        "Condition" => vec![condition("c-1", "38341003", "Hypertensive disorder"), condition("c-2", "44054006", "Type 2 diabetes mellitus")],
+        "Condition" => vec![
+            condition("c-1", "38341003", "Hypertensive disorder"),
+            condition("c-2", "44054006", "Type 2 diabetes mellitus"),
+        ],
+        "Encounter" => vec![encounter()],
         _ => Vec::new(),
     };
     let (status, body) = match id {
         Some(id) => match found.into_iter().find(|r| r.get("id").and_then(Value::as_str) == Some(id)) {
             Some(resource) => (StatusCode::OK, resource),
-            None => (StatusCode::NOT_FOUND, json!({ "resourceType": "OperationOutcome", "issue": [{ "severity": "error", "code": "not-found" }] })),
+            None => (
+                StatusCode::NOT_FOUND,
+                json!({ "resourceType": "OperationOutcome", "issue": [{ "severity": "error", "code": "not-found" }] }),
+            ),
         },
-        None => (StatusCode::OK, searchset(server, path, query, found, asked.get("patient").map(String::as_str))),
+        None => {
+            (StatusCode::OK, searchset(server, path, query, found, asked.get("patient").map(String::as_str)))
+        }
     };
     Told::new("fhir", path, (status, [(header::CONTENT_TYPE, FHIR_JSON)], body.to_string()))
 }
 
 fn searchset(server: &Server, path: &str, query: &str, found: Vec<Value>, patient: Option<&str>) -> Value {
     let is_theirs = patient.is_none_or(|p| p == PATIENT || p == format!("Patient/{PATIENT}"));
-    let entries: Vec<Value> = found.into_iter().filter(|_| is_theirs).map(|resource| entry(server, resource)).collect();
+    let entries: Vec<Value> =
+        found.into_iter().filter(|_| is_theirs).map(|resource| entry(server, &resource)).collect();
     json!({
         "resourceType": "Bundle",
         "id": "b-1",
@@ -45,7 +58,7 @@ fn searchset(server: &Server, path: &str, query: &str, found: Vec<Value>, patien
     })
 }
 
-fn entry(server: &Server, resource: Value) -> Value {
+fn entry(server: &Server, resource: &Value) -> Value {
     let text = |name: &str| resource.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let full_url = format!("{}/{}/{}", server.base, text("resourceType"), text("id"));
     json!({ "fullUrl": full_url, "resource": resource, "search": { "mode": "match" } })
@@ -60,6 +73,16 @@ fn patient() -> Value {
         "gender": "male",
         "birthDate": "1925-12-23",
         "active": true,
+    })
+}
+
+fn encounter() -> Value {
+    json!({
+        "resourceType": "Encounter",
+        "id": ENCOUNTER,
+        "status": "in-progress",
+        "class": { "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB" },
+        "subject": { "reference": format!("Patient/{PATIENT}") },
     })
 }
 

@@ -26,7 +26,8 @@ impl SigningKey {
         ensure!(rest.is_empty(), "something follows the public key");
         let (modulus, rest) = der(0x02, sequence)?;
         let (exponent, _) = der(0x02, rest)?;
-        let plain = |integer: &[u8]| integer.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<u8>>();
+        let plain =
+            |integer: &[u8]| integer.iter().copied().skip_while(|byte| *byte == 0).collect::<Vec<u8>>();
         let (modulus, exponent) = (plain(modulus), plain(exponent));
         Ok(Self { pair, modulus, exponent })
     }
@@ -43,7 +44,12 @@ impl SigningKey {
         let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
         let message = format!("{}.{}", encode(header), encode(claims));
         let mut signed = vec![0; self.pair.public_modulus_len()];
-        self.pair.sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signed)?;
+        self.pair.sign(
+            &signature::RSA_PKCS1_SHA256,
+            &SystemRandom::new(),
+            message.as_bytes(),
+            &mut signed,
+        )?;
         Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signed)))
     }
 }
@@ -62,17 +68,25 @@ fn der(tag: u8, bytes: &[u8]) -> anyhow::Result<(&[u8], &[u8])> {
 }
 
 /// Checks a client assertion as SMART 2.2 asks servers to; its algorithm when it is good.
-pub(super) fn check_assertion(jwt: &str, keys: &Value, client_id: &str, token_url: &str) -> anyhow::Result<String> {
+pub(super) fn check_assertion(
+    jwt: &str,
+    keys: &Value,
+    client_id: &str,
+    token_url: &str,
+) -> anyhow::Result<String> {
     let (message, signed) = jwt.rsplit_once('.').context("no jwt")?;
     let (header, claims) = message.split_once('.').context("no jwt")?;
-    let decode = |part: &str| -> anyhow::Result<Value> { Ok(serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part)?)?) };
+    let decode =
+        |part: &str| -> anyhow::Result<Value> { Ok(serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part)?)?) };
     let (header, claims) = (decode(header)?, decode(claims)?);
-    let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text =
+        |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (algorithm, kid) = (text(&header, "alg"), text(&header, "kid"));
     ensure!(text(&header, "typ") == "JWT", "typ must be JWT");
     ensure!(!kid.is_empty(), "kid is missing");
     let published = keys.get("keys").and_then(Value::as_array).context("no key set")?;
-    let key = published.iter().find(|key| text(key, "kid") == kid).context("kid is not in the app's key set")?;
+    let key =
+        published.iter().find(|key| text(key, "kid") == kid).context("kid is not in the app's key set")?;
     for private in ["d", "p", "q", "k"] {
         ensure!(key.get(private).is_none(), "the app publishes a private key");
     }
@@ -93,7 +107,10 @@ pub(super) fn check_assertion(jwt: &str, keys: &Value, client_id: &str, token_ur
     let now = SystemClock.now_seconds();
     let expires = claims.get("exp").and_then(Value::as_i64).context("exp is missing")?;
     ensure!(expires > now && expires <= now + 300, "exp must be within five minutes");
-    ensure!(text(&claims, "iss") == client_id && text(&claims, "sub") == client_id, "iss and sub must be the client id");
+    ensure!(
+        text(&claims, "iss") == client_id && text(&claims, "sub") == client_id,
+        "iss and sub must be the client id"
+    );
     ensure!(text(&claims, "aud") == token_url, "aud must be the token endpoint");
     ensure!(!text(&claims, "jti").is_empty(), "jti is missing");
     Ok(algorithm)

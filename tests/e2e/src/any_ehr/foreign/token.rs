@@ -14,7 +14,7 @@ use sallyport::demo::browser::Browser;
 use sallyport_model::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use super::{PATIENT, Proof, Server, Told, jose, parameters, random_text};
+use super::{ENCOUNTER, PATIENT, Proof, Server, Told, jose, parameters, random_text};
 
 /// A refusal: the OAuth error and, for tests, why.
 struct Refused(&'static str, String);
@@ -69,7 +69,7 @@ async fn grant(server: &Server, headers: &HeaderMap, body: &Bytes) -> Result<(St
         "scope": scopes.join(" "),
         "id_token": id_token,
         "patient": PATIENT,
-        "encounter": "e-77",
+        "encounter": ENCOUNTER,
         "need_patient_banner": true,
         "smart_style_url": format!("{}/style.json", server.origin),
         "client_id": client_id,
@@ -86,17 +86,26 @@ async fn authenticate(
     all: &std::collections::HashMap<String, String>,
 ) -> Result<String, Refused> {
     let Some(client) = server.client() else { return refused("invalid_client", "no app is registered here") };
-    let basic = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Basic "));
+    let basic = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| v.strip_prefix("Basic "));
     let in_form = all.contains_key("client_secret") || all.contains_key("client_assertion");
     let is_named = all.get("client_id").is_none_or(|id| *id == client.id);
     if !is_named {
         return refused("invalid_client", "another client_id");
     }
     match &client.proof {
-        Proof::Public if basic.is_none() && !in_form && all.contains_key("client_id") => Ok("none".to_owned()),
+        Proof::Public if basic.is_none() && !in_form && all.contains_key("client_id") => {
+            Ok("none".to_owned())
+        }
         Proof::Basic(secret) if !in_form => {
             let expected = STANDARD.encode(format!("{}:{}", client.id, secret.expose()));
-            if basic == Some(expected.as_str()) { Ok("basic".to_owned()) } else { refused("invalid_client", "Basic") }
+            if basic == Some(expected.as_str()) {
+                Ok("basic".to_owned())
+            } else {
+                refused("invalid_client", "Basic")
+            }
         }
         Proof::Post(secret) if basic.is_none() => {
             if all.get("client_secret") == Some(secret.expose()) && all.contains_key("client_id") {
@@ -112,8 +121,15 @@ async fn authenticate(
             }
             let assertion = all.get("client_assertion").map(String::as_str).unwrap_or_default();
             let published = Browser::new().fetch(keys).await.and_then(|page| page.json());
-            let Ok(published) = published else { return refused("invalid_client", "the app's keys cannot be read") };
-            let checked = jose::check_assertion(assertion, &published, &client.id, &format!("{}/auth/token", server.origin));
+            let Ok(published) = published else {
+                return refused("invalid_client", "the app's keys cannot be read");
+            };
+            let checked = jose::check_assertion(
+                assertion,
+                &published,
+                &client.id,
+                &format!("{}/auth/token", server.origin),
+            );
             checked.map_err(|fault| Refused("invalid_client", fault.to_string()))
         }
         _ => refused("invalid_client", "not the registered way"),
