@@ -209,7 +209,8 @@ fn app_of(part: AppPart, features: &[Feature], folder: &Path) -> Result<App, Str
         (None, None) => Open::Chart,
         (Some(path), None) => Open::Folder(folder.join(path)),
         (None, Some(text)) => {
-            let url = Url::parse(&text).map_err(|e| format!("app {}: upstream is not a URL: {e}", part.id))?;
+            let url =
+                Url::parse(&text).map_err(|e| format!("app {}: upstream is not a URL: {e}", part.id))?;
             Open::Upstream(url)
         }
         (Some(_), Some(_)) => return Err(format!("app {}: give folder or upstream, not both", part.id)),

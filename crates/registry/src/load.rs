@@ -170,8 +170,9 @@ impl Entry<'_> {
 
 /// The TOML error with its line; the value itself is not repeated, it may be a secret pasted by mistake.
 fn describe(error: &toml::de::Error, text: &str) -> String {
-    let line = error.span().map_or(0, |span| text.get(..span.start).unwrap_or_default().lines().count());
-    format!("line {}: {}", line.max(1), error.message())
+    let line =
+        error.span().map_or(1, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+    format!("line {line}: {}", error.message())
 }
 
 #[cfg(test)]

@@ -44,8 +44,12 @@ pub async fn start(args: UpArgs, ring: SpanRing) -> anyhow::Result<Running> {
         true => Some(sandbox(&config, &app, &mut running).await?),
         false => None,
     };
+    let base = Foundation::open(
+        &data_dir,
+        config.environment == Environment::Production,
+        config.audit_spool.max_bytes,
+    )?;
     let registry = Arc::new(registry(&config, &data_dir, ehr.as_deref())?);
-    let base = Foundation::open(&data_dir, config.environment == Environment::Production, config.audit_spool.max_bytes)?;
 
     let audit = {
         let ports = sallyport_audit::Ports {
@@ -136,11 +140,13 @@ pub async fn start(args: UpArgs, ring: SpanRing) -> anyhow::Result<Running> {
         registry: Arc::clone(&registry),
         max_body_bytes: config.server.max_body_bytes,
     });
-    base.metrics().gauge("sallyport_registry_info", "The tenants' files in use, by hash.", &["hash"]).set(&[registry.hash()], 1);
+    base.metrics()
+        .gauge("sallyport_registry_info", "The tenants' files in use, by hash.", &["hash"])
+        .set(&[registry.hash()], 1);
     let admin_port = listen::port(&admin)?;
-    let is_ready = base.readiness();
-    running.serve(admin, health::router(base.metrics(), ring, is_ready));
-    running.serve(front, door);
+    let is_ready = base.readiness(gateway.ready);
+    running.serve(admin, &health::router(base.metrics(), ring, is_ready));
+    running.serve(front, &door);
 
     let socket = operator::socket_in(&data_dir);
     let services: Vec<Served> =

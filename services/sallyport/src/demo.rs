@@ -63,7 +63,10 @@ pub async fn run(args: DemoArgs, ring: SpanRing) -> anyhow::Result<bool> {
 /// # Errors
 /// When the instance or its sandbox EHR cannot be reached at all.
 pub async fn tell(ready: &Ready) -> anyhow::Result<Story> {
-    anyhow::ensure!(!ready.ehr.is_empty(), "this instance runs without the sandbox EHR, which the demonstration needs");
+    anyhow::ensure!(
+        !ready.ehr.is_empty(),
+        "this instance runs without the sandbox EHR, which the demonstration needs"
+    );
     let outside = Outside::connect(ready).await?;
     let mut story = Story::default();
     checks::all(&outside, &mut story).await.context("the demonstration could not be carried out")?;

@@ -72,8 +72,17 @@ pub(crate) fn client(app: &str) -> sandbox::Client {
         launch_url: format!("{app}/launch/{REGISTRATION}"),
         redirect_uris: vec![format!("{app}/callback/{REGISTRATION}")],
         auth: sandbox::ClientAuth::Public,
-        scopes: ["launch", "launch/patient", "launch/encounter", "openid", "fhirUser", "profile", "online_access", "patient/*.rs"]
-            .map(str::to_owned)
-            .to_vec(),
+        scopes: [
+            "launch",
+            "launch/patient",
+            "launch/encounter",
+            "openid",
+            "fhirUser",
+            "profile",
+            "online_access",
+            "patient/*.rs",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     }
 }

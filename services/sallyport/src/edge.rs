@@ -5,7 +5,9 @@ mod own_front_end;
 
 use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware, response::IntoResponse, routing::any};
+use axum::{
+    Router, extract::DefaultBodyLimit, http::StatusCode, middleware, response::IntoResponse, routing::any,
+};
 use sallyport_model::Code;
 use sallyport_registry::Registry;
 use sallyport_rpc::Transport;

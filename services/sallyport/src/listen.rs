@@ -20,7 +20,8 @@ pub(crate) async fn bind(text: &str) -> anyhow::Result<Vec<TcpListener>> {
         match bind_all(&addresses, port).await {
             Ok(listeners) => return Ok(listeners),
             Err(error) if port != 0 => {
-                return Err(error).with_context(|| format!("cannot listen on {text}: is something else running there?"));
+                return Err(error)
+                    .with_context(|| format!("cannot listen on {text}: is something else running there?"));
             }
             Err(_taken) => {}
         }
@@ -61,7 +62,8 @@ mod tests {
     #[tokio::test]
     async fn every_address_of_a_name_gets_the_same_port() {
         let listeners = bind("localhost:0").await.unwrap();
-        let ports: std::collections::BTreeSet<u16> = listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
+        let ports: std::collections::BTreeSet<u16> =
+            listeners.iter().map(|l| l.local_addr().unwrap().port()).collect();
         assert_eq!(ports.len(), 1);
     }
 

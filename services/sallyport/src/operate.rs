@@ -122,7 +122,8 @@ pub async fn revoke(args: RevokeArgs) -> anyhow::Result<ExitCode> {
         _ => bail!("say exactly one of --launch, --endpoint, --user, --all"),
     };
     let transport = operator::connect(&operator::socket_in(&data_dir(args.data_dir))).await?;
-    let request = RevokeRequest { tenant: args.tenant, selector: Some(Selector { by: Some(by) }), reason: args.reason };
+    let request =
+        RevokeRequest { tenant: args.tenant, selector: Some(Selector { by: Some(by) }), reason: args.reason };
     let answer = LaunchAuthClient::new(transport).revoke(request).await;
     let answer = answer.map_err(|status| refusal(&status))?.into_inner();
     println!("ended {} launches and withdrew {} grants", answer.launches, answer.grants);
@@ -163,7 +164,8 @@ pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 /// When there is no such code.
 #[expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
 pub fn explain(code: &str) -> anyhow::Result<ExitCode> {
-    let code = Code::parse(code).with_context(|| "there is no such code; codes look like launch.issuer_unknown")?;
+    let code =
+        Code::parse(code).with_context(|| "there is no such code; codes look like launch.issuer_unknown")?;
     println!("{code} (HTTP {})\n  {}\n  {}", code.kind().http(), code.sentence(), code.next_step());
     Ok(ExitCode::SUCCESS)
 }

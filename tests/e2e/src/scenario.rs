@@ -19,7 +19,8 @@ pub async fn one_launch_holds() -> anyhow::Result<()> {
     let story = sallyport::demo::tell(&world.outside.ready).await;
     world.stop().await;
     let story = story?;
-    let failed: Vec<String> = story.lines.iter().filter(|l| !l.ok).map(|l| format!("{}: {}", l.step, l.seen)).collect();
+    let failed: Vec<String> =
+        story.lines.iter().filter(|l| !l.ok).map(|l| format!("{}: {}", l.step, l.seen)).collect();
     anyhow::ensure!(story.is_whole(), "{failed:#?}");
     Ok(())
 }

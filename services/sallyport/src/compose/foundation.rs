@@ -39,7 +39,10 @@ impl Foundation {
         let lock_path = folder.join("lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path)?;
         if lock.try_lock().is_err() {
-            bail!("another instance runs on {}: stop it, or give --data-dir another folder", folder.display());
+            bail!(
+                "another instance runs on {}: stop it, or give --data-dir another folder",
+                folder.display()
+            );
         }
         let deployment = if production { Deployment::Production } else { Deployment::Development };
         let kek = LocalKey::open_or_create(&folder.join("local.key"), deployment)
@@ -91,27 +94,28 @@ impl Foundation {
     }
 
     /// A service's own audit spool, relayed over the queue.
-    pub(super) async fn spool(&self, service: ServiceName, running: &mut Running) -> anyhow::Result<AuditClient> {
+    pub(super) async fn spool(
+        &self,
+        service: ServiceName,
+        running: &mut Running,
+    ) -> anyhow::Result<AuditClient> {
         let folder = self.folder.join("spool").join(service.as_str());
         create_private(&folder)?;
-        let settings = Settings {
-            max_bytes: self.spool_max_bytes,
-            // A gauge per spool: without the label the last writer would win.
-            metrics: self.metrics().for_service(service.as_str()),
-            ..Settings::new(folder)
-        };
+        let settings =
+            Settings { max_bytes: self.spool_max_bytes, metrics: self.metrics(), ..Settings::new(folder) };
         let (client, relay) = AuditClient::open(settings, service, self.kek(), self.clock()).await?;
         running.spawn(relay.run(self.queue(), running.shutdown()));
         self.spools.lock().unwrap_or_else(PoisonError::into_inner).push(client.clone());
         Ok(client)
     }
 
-    /// Ready means: every spool could take a record.
-    pub(super) fn readiness(&self) -> Ready {
+    /// Ready means: every spool could take a record, and the gateway could make a call.
+    pub(super) fn readiness(&self, gateway: Ready) -> Ready {
         let spools = Arc::clone(&self.spools);
         Arc::new(move || {
             let spools = spools.lock().unwrap_or_else(PoisonError::into_inner);
-            spools.iter().try_for_each(|spool| spool.ready().map_err(|error| error.to_string()))
+            spools.iter().try_for_each(|spool| spool.ready().map_err(|error| error.to_string()))?;
+            gateway()
         })
     }
 

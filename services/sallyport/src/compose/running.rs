@@ -55,7 +55,7 @@ impl Running {
         }
     }
 
-    pub(super) fn serve(&mut self, listeners: Vec<TcpListener>, router: Router) {
+    pub(super) fn serve(&mut self, listeners: Vec<TcpListener>, router: &Router) {
         for listener in listeners {
             let service = router.clone().into_make_service_with_connect_info::<SocketAddr>();
             let mut shutdown = self.shutdown();

@@ -40,7 +40,8 @@ impl Page {
     /// # Errors
     /// When it is not JSON.
     pub fn json(&self) -> anyhow::Result<serde_json::Value> {
-        serde_json::from_slice(&self.body).with_context(|| format!("no JSON in an answer with status {}", self.status))
+        serde_json::from_slice(&self.body)
+            .with_context(|| format!("no JSON in an answer with status {}", self.status))
     }
 
     /// Where it redirects to.
@@ -100,7 +101,13 @@ impl Browser {
     ///
     /// # Errors
     /// When there is no answer.
-    pub async fn send(&mut self, method: Method, url: &Url, headers: &[(&str, &str)], body: &str) -> anyhow::Result<Page> {
+    pub async fn send(
+        &mut self,
+        method: Method,
+        url: &Url,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> anyhow::Result<Page> {
         let host = url.host_str().unwrap_or_default().to_owned();
         let mut request = Request::builder().method(method).uri(url.as_str());
         for (name, value) in headers {
@@ -112,9 +119,13 @@ impl Browser {
         }
         let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes())))?;
         let origin = url.origin().ascii_serialization();
-        let response = self.client.request(request).await.with_context(|| format!("no answer from {origin}"))?;
+        let response =
+            self.client.request(request).await.with_context(|| format!("no answer from {origin}"))?;
         let (parts, body) = response.into_parts();
-        let body = Limited::new(body, MAX_PAGE_BYTES).collect().await.map_err(|_cut| anyhow::anyhow!("an answer from {origin} broke off"))?;
+        let body = Limited::new(body, MAX_PAGE_BYTES)
+            .collect()
+            .await
+            .map_err(|_cut| anyhow::anyhow!("an answer from {origin} broke off"))?;
         let body = body.to_bytes().to_vec();
         for cookie in parts.headers.get_all(header::SET_COOKIE).iter().filter_map(|v| v.to_str().ok()) {
             self.store(&host, cookie);

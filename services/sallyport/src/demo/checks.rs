@@ -12,7 +12,9 @@ use super::{Outside, Story, browser::Browser};
 /// Everything that one launch can show.
 pub(super) async fn all(outside: &Outside, story: &mut Story) -> anyhow::Result<()> {
     let patients = outside.patients().await?;
-    let [first, second, ..] = patients.as_slice() else { anyhow::bail!("the sandbox has fewer than two patients") };
+    let [first, second, ..] = patients.as_slice() else {
+        anyhow::bail!("the sandbox has fewer than two patients")
+    };
     outside.clear_faults().await?;
     let mut browser = Browser::remembering();
     let since = outside.last_request().await?;

@@ -43,7 +43,12 @@ pub async fn ehr_launch(outside: &Outside, browser: &mut Browser, patient: &str)
 ///
 /// # Errors
 /// When the walk ends anywhere else.
-pub async fn standalone_launch(outside: &Outside, browser: &mut Browser, registration: &str, patient: &str) -> anyhow::Result<Launched> {
+pub async fn standalone_launch(
+    outside: &Outside,
+    browser: &mut Browser,
+    registration: &str,
+    patient: &str,
+) -> anyhow::Result<Launched> {
     let start = Url::parse(&format!("{}/launch/{registration}", outside.ready.app))?;
     let mut pages = browser.walk(&start).await?;
     // Login, picker and consent are forms with one obvious answer each.

@@ -30,9 +30,10 @@ pub(super) fn fill(page: &Page, patient: &str) -> anyhow::Result<(Url, String)> 
         .map(|b| b.split('>').next().unwrap_or_default())
         .filter_map(|b| Some((attribute(b, "name")?, attribute(b, "value").unwrap_or_default())))
         .collect();
-    let wanted = buttons.iter().find(|(name, value)| name == "patient" && value == patient).or_else(|| {
-        buttons.iter().find(|(name, value)| name != "patient" && value != "deny")
-    });
+    let wanted = buttons
+        .iter()
+        .find(|(name, value)| name == "patient" && value == patient)
+        .or_else(|| buttons.iter().find(|(name, value)| name != "patient" && value != "deny"));
     let Some((name, value)) = wanted else { bail!("no button fits on the EHR's page") };
     body.append_pair(name, value);
     Ok((action, body.finish()))

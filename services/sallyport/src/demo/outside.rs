@@ -187,7 +187,12 @@ impl Outside {
 }
 
 fn question() -> QueryRequest {
-    QueryRequest { limit: 1_000, operator: "demo".to_owned(), reason: "demonstration".to_owned(), ..QueryRequest::default() }
+    QueryRequest {
+        limit: 1_000,
+        operator: "demo".to_owned(),
+        reason: "demonstration".to_owned(),
+        ..QueryRequest::default()
+    }
 }
 
 /// The SHA-256 (hex) of every access token that the sandbox has seen after a number of its log.

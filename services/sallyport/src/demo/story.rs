@@ -38,7 +38,10 @@ impl Story {
         let mut out = String::new();
         for line in &self.lines {
             let mark = if line.ok { "ok  " } else { "FAIL" };
-            out.push_str(&format!("{mark}  {:<34} {}\n      {:<34} read from {}\n", line.step, line.seen, "", line.source));
+            out.push_str(&format!(
+                "{mark}  {:<34} {}\n      {:<34} read from {}\n",
+                line.step, line.seen, "", line.source
+            ));
         }
         let failed = self.lines.iter().filter(|line| !line.ok).count();
         out.push_str(&format!("\n{} lines, {failed} failed\n", self.lines.len()));

@@ -57,7 +57,8 @@ impl OwnFrontEnd {
 
     /// The launch's view, which only its own cookie opens.
     async fn view(&self, launch: LaunchId, headers: &HeaderMap) -> Result<ViewResponse, Code> {
-        let cookies = headers.get(header::COOKIE).and_then(|v| v.to_str().ok()).ok_or(Code::SessionMissing)?;
+        let cookies =
+            headers.get(header::COOKIE).and_then(|v| v.to_str().ok()).ok_or(Code::SessionMissing)?;
         let secret = session::find_cookie(cookies, launch).ok_or(Code::SessionMissing)?;
         let mut request = tonic::Request::new(ViewRequest { launch_id: convert::id_bytes(launch.uuid()) });
         let value = tonic::metadata::MetadataValue::from_bytes(secret.expose().as_bytes());
@@ -125,7 +126,8 @@ async fn answer(own: &OwnFrontEnd, launch: &str, path: &str, request: Request) -
 
 async fn page(own: &OwnFrontEnd, launch: &str, path: &str, request: Request) -> Result<Response, Code> {
     let launch = LaunchId::parse(launch).map_err(|_shape| Code::NotFound)?;
-    let is_plain = path.split('/').all(|segment| segment != ".." && segment != "." && !segment.contains('\\'));
+    let is_plain =
+        path.split('/').all(|segment| segment != ".." && segment != "." && !segment.contains('\\'));
     if !is_plain {
         return Err(Code::PathInvalid);
     }
@@ -153,7 +155,8 @@ async fn page(own: &OwnFrontEnd, launch: &str, path: &str, request: Request) -> 
 
 /// The page may do what it likes with its own origin; who may frame it and where its addresses leak is ours to say.
 fn protect(headers: &mut HeaderMap, ancestors: &[String]) {
-    let policy = format!("frame-ancestors 'self' {}; object-src 'none'; base-uri 'self'", ancestors.join(" "));
+    let policy =
+        format!("frame-ancestors 'self' {}; object-src 'none'; base-uri 'self'", ancestors.join(" "));
     if let Ok(policy) = HeaderValue::try_from(policy) {
         // A second policy can only narrow the team's own.
         headers.append(header::CONTENT_SECURITY_POLICY, policy);

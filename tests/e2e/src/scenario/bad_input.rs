@@ -41,8 +41,16 @@ pub async fn bad_input_meets_one_clear_error_each() -> anyhow::Result<()> {
         (format!("{base}/AuditEvent"), 403, "fhir."),
         (format!("{}/fhir/not-a-launch/Patient/1", outside.ready.app), 404, ""),
         (format!("{}/launch/nobody", outside.ready.app), 404, "launch.registration_unknown"),
-        (format!("{}/launch/sandbox?iss={}", outside.ready.app, outside.ready.fhir_base), 400, "launch.launch_missing"),
-        (format!("{}/launch/sandbox?iss=a&iss=b&launch=x", outside.ready.app), 400, "launch.parameter_invalid"),
+        (
+            format!("{}/launch/sandbox?iss={}", outside.ready.app, outside.ready.fhir_base),
+            400,
+            "launch.launch_missing",
+        ),
+        (
+            format!("{}/launch/sandbox?iss=a&iss=b&launch=x", outside.ready.app),
+            400,
+            "launch.parameter_invalid",
+        ),
         (format!("{}/callback/sandbox?code=x&state=y", outside.ready.app), 403, "callback.state_unknown"),
         (format!("{}/callback/sandbox", outside.ready.app), 400, "callback.invalid"),
     ];

@@ -38,10 +38,19 @@ pub async fn no_canary_in_any_sink() -> anyhow::Result<()> {
     let mut found = Vec::new();
     let mut scan = |sink: &str, bytes: &[u8], canaries: &Canaries| -> anyhow::Result<()> {
         ensure!(!bytes.is_empty(), "the sink {sink} is empty");
-        found.extend(canaries.scan(bytes).into_iter().map(|hit| Found { sink: sink.to_owned(), canary: hit.canary, encoding: hit.encoding }));
+        found.extend(canaries.scan(bytes).into_iter().map(|hit| Found {
+            sink: sink.to_owned(),
+            canary: hit.canary,
+            encoding: hit.encoding,
+        }));
         Ok(())
     };
-    for (sink, bytes) in [("log", log.as_slice()), ("spans", &spans), ("collector", collected.as_bytes()), ("metrics", metrics.as_bytes())] {
+    for (sink, bytes) in [
+        ("log", log.as_slice()),
+        ("spans", &spans),
+        ("collector", collected.as_bytes()),
+        ("metrics", metrics.as_bytes()),
+    ] {
         for canaries in [&tokens, &browser_only, &identifiers] {
             scan(sink, bytes, canaries)?;
         }
@@ -119,11 +128,17 @@ async fn exercise(outside: &Outside, browser: &mut Browser) -> anyhow::Result<Lo
     }
     let mut identifiers = Canaries::default();
     identifiers.add("patient id", &format!("Patient/{patient}"));
-    let name = read.json()?.pointer("/name/0/family").and_then(Value::as_str).map(str::to_owned).context("a name")?;
+    let name = read
+        .json()?
+        .pointer("/name/0/family")
+        .and_then(Value::as_str)
+        .map(str::to_owned)
+        .context("a name")?;
     if name.len() >= 8 {
         identifiers.add("family name", &name);
     }
-    let birth = read.json()?.get("birthDate").and_then(Value::as_str).map(str::to_owned).context("a birth date")?;
+    let birth =
+        read.json()?.get("birthDate").and_then(Value::as_str).map(str::to_owned).context("a birth date")?;
     identifiers.add("birth date", &birth);
     Ok(Loot { tokens: secrets, browser_only: elsewhere, identifiers })
 }

@@ -9,7 +9,11 @@ use anyhow::Context;
 use url::Url;
 
 use crate::{
-    demo::{Launched, Outside, Story, browser::{Browser, Page}, ehr_launch},
+    demo::{
+        Launched, Outside, Story,
+        browser::{Browser, Page},
+        ehr_launch,
+    },
     dev_tenant,
 };
 
@@ -33,15 +37,25 @@ pub(super) async fn unknown_issuer(outside: &Outside, story: &mut Story) -> anyh
     let (origin, connections) = trap().await?;
     let look_alike = format!("{}.evil.test/fhir", outside.ready.fhir_base.replace("http://", "https://"));
     let mut pages = Vec::new();
-    for iss in [format!("{origin}/strict/general/fhir"), look_alike, format!("{}x", outside.ready.fhir_base)] {
+    for iss in [format!("{origin}/strict/general/fhir"), look_alike, format!("{}x", outside.ready.fhir_base)]
+    {
         let mut url = Url::parse(&format!("{}/launch/{}", outside.ready.app, dev_tenant::REGISTRATION))?;
         url.query_pairs_mut().append_pair("iss", &iss).append_pair("launch", "abc");
         pages.push(Browser::new().visit(&url).await?);
     }
     let refused = pages.iter().all(|p| p.status == 403 && p.text().contains("launch.issuer_unknown"));
     let reflected = pages.iter().any(|p| p.text().contains("evil.test"));
-    let seen = format!("{:?}, {} connections", pages.iter().map(|p| p.status).collect::<Vec<_>>(), connections.load(Ordering::SeqCst));
-    story.tell("an unknown issuer is refused", WIRE, refused && !reflected && connections.load(Ordering::SeqCst) == 0, seen);
+    let seen = format!(
+        "{:?}, {} connections",
+        pages.iter().map(|p| p.status).collect::<Vec<_>>(),
+        connections.load(Ordering::SeqCst)
+    );
+    story.tell(
+        "an unknown issuer is refused",
+        WIRE,
+        refused && !reflected && connections.load(Ordering::SeqCst) == 0,
+        seen,
+    );
     Ok(())
 }
 
@@ -71,7 +85,12 @@ pub(super) async fn callbacks(outside: &Outside, story: &mut Story, patient: &st
     let mut person = Browser::new();
     let callback = before_callback(outside, &mut person, patient).await?;
     let stranger = Browser::new().visit(&callback).await?;
-    story.tell("a callback in another browser", WIRE, is_refused(&stranger), format!("status {}", stranger.status));
+    story.tell(
+        "a callback in another browser",
+        WIRE,
+        is_refused(&stranger),
+        format!("status {}", stranger.status),
+    );
 
     let callback = before_callback(outside, &mut person, patient).await?;
     let first = person.visit(&callback).await?;
@@ -79,9 +98,19 @@ pub(super) async fn callbacks(outside: &Outside, story: &mut Story, patient: &st
     let again = person.visit(&callback).await?;
     let redeemed = outside.requests(since).await?.len();
     let to_chart = again.location().is_some_and(|l| l.path().starts_with("/chart/"));
-    story.tell("a repeated callback goes to the chart", WIRE, first.status == 303 && to_chart && redeemed == 0, format!("status {}, {redeemed} calls to the EHR", again.status));
+    story.tell(
+        "a repeated callback goes to the chart",
+        WIRE,
+        first.status == 303 && to_chart && redeemed == 0,
+        format!("status {}, {redeemed} calls to the EHR", again.status),
+    );
     let replayed = Browser::new().visit(&callback).await?;
-    story.tell("a replayed callback elsewhere", WIRE, is_refused(&replayed), format!("status {}", replayed.status));
+    story.tell(
+        "a replayed callback elsewhere",
+        WIRE,
+        is_refused(&replayed),
+        format!("status {}", replayed.status),
+    );
 
     let faults = [
         ("an answer from another issuer", "wrong-iss", "callback.issuer_mismatch"),
@@ -99,7 +128,12 @@ pub(super) async fn callbacks(outside: &Outside, story: &mut Story, patient: &st
     Ok(())
 }
 
-pub(super) async fn two_launches(outside: &Outside, story: &mut Story, first: &str, second: &str) -> anyhow::Result<()> {
+pub(super) async fn two_launches(
+    outside: &Outside,
+    story: &mut Story,
+    first: &str,
+    second: &str,
+) -> anyhow::Result<()> {
     let mut browser = Browser::new();
     let a = ehr_launch(outside, &mut browser, first).await?;
     let b = ehr_launch(outside, &mut browser, second).await?;
@@ -107,11 +141,21 @@ pub(super) async fn two_launches(outside: &Outside, story: &mut Story, first: &s
     let own_b = browser.fetch(&b.url(outside, "fhir", &format!("Patient/{second}"))?).await?;
     let crossed = browser.fetch(&a.url(outside, "fhir", &format!("Patient/{second}"))?).await?;
     let is_apart = own_a.status == 200 && own_b.status == 200 && crossed.status == 403;
-    story.tell("two tabs, two patients", WIRE, is_apart, format!("{} {} {}", own_a.status, own_b.status, crossed.status));
+    story.tell(
+        "two tabs, two patients",
+        WIRE,
+        is_apart,
+        format!("{} {} {}", own_a.status, own_b.status, crossed.status),
+    );
 
     browser.forget(&format!("__Host-s-{}", a.launch));
     let without = browser.fetch(&a.url(outside, "fhir", &format!("Patient/{first}"))?).await?;
-    story.tell("the cookie of another launch opens nothing", WIRE, without.status == 401, format!("status {}", without.status));
+    story.tell(
+        "the cookie of another launch opens nothing",
+        WIRE,
+        without.status == 401,
+        format!("status {}", without.status),
+    );
     Ok(())
 }
 

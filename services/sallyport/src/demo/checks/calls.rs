@@ -13,7 +13,8 @@ pub(super) async fn reads(
     launched: &Launched,
     other: &str,
 ) -> anyhow::Result<()> {
-    let own = browser.fetch(&launched.url(outside, "fhir", &format!("Patient/{}", launched.patient))?).await?;
+    let own =
+        browser.fetch(&launched.url(outside, "fhir", &format!("Patient/{}", launched.patient))?).await?;
     story.tell("read the patient", WIRE, own.status == 200, format!("status {}", own.status));
 
     let search = format!("Condition?patient={}", launched.patient);
@@ -23,22 +24,46 @@ pub(super) async fn reads(
 
     let section = browser.fetch(&launched.url(outside, "api", "v1/chart/problems")?).await?;
     let provenance = section.text().matches("\"source\"").count();
-    story.tell("normalised problems", WIRE, section.status == 200 && provenance > 0, format!("{provenance} provenance entries"));
+    story.tell(
+        "normalised problems",
+        WIRE,
+        section.status == 200 && provenance > 0,
+        format!("{provenance} provenance entries"),
+    );
 
     let since = outside.last_request().await?;
     let foreign = browser.fetch(&launched.url(outside, "fhir", &format!("Patient/{other}"))?).await?;
-    let by_search = browser.fetch(&launched.url(outside, "fhir", &format!("Condition?patient={other}"))?).await?;
+    let by_search =
+        browser.fetch(&launched.url(outside, "fhir", &format!("Condition?patient={other}"))?).await?;
     let asked = outside.requests(since).await?.len();
     let refused = foreign.status == 403 && by_search.status == 403 && asked == 0;
-    story.tell("another patient is refused", WIRE, refused, format!("{} and {}, {asked} calls to the EHR", foreign.status, by_search.status));
+    story.tell(
+        "another patient is refused",
+        WIRE,
+        refused,
+        format!("{} and {}, {asked} calls to the EHR", foreign.status, by_search.status),
+    );
 
     let since = outside.last_request().await?;
-    let goals = browser.fetch(&launched.url(outside, "fhir", &format!("Goal?patient={}", launched.patient))?).await?;
+    let goals =
+        browser.fetch(&launched.url(outside, "fhir", &format!("Goal?patient={}", launched.patient))?).await?;
     let asked = outside.requests(since).await?.len();
     let refused = goals.status == 403 && goals.text().contains("fhir.scope_denied") && asked == 0;
-    story.tell("a type outside the feature", WIRE, refused, format!("status {}, {asked} calls to the EHR", goals.status));
+    story.tell(
+        "a type outside the feature",
+        WIRE,
+        refused,
+        format!("status {}, {asked} calls to the EHR", goals.status),
+    );
 
-    let tricks = ["Patient/..%2fCondition", "Patient//x", "Condition;x?patient=1", "Condition?_include=Condition:subject", "Condition?subject._id=1", "$export"];
+    let tricks = [
+        "Patient/..%2fCondition",
+        "Patient//x",
+        "Condition;x?patient=1",
+        "Condition?_include=Condition:subject",
+        "Condition?subject._id=1",
+        "$export",
+    ];
     let mut statuses = Vec::new();
     for trick in tricks {
         statuses.push(browser.fetch(&launched.url(outside, "fhir", trick)?).await?.status);

@@ -22,7 +22,12 @@ pub(super) async fn launch(
 
     let discovered = paths.iter().any(|p| p.ends_with("/.well-known/smart-configuration"));
     // A second launch within the cache's time does not ask again.
-    story.tell("discovery", LOG, true, if discovered { "smart-configuration was read" } else { "from the cache" });
+    story.tell(
+        "discovery",
+        LOG,
+        true,
+        if discovered { "smart-configuration was read" } else { "from the cache" },
+    );
 
     let authorize = requests.iter().find(|r| text(r, "path").ends_with("/oauth/authorize"));
     let query: BTreeMap<String, String> = authorize
@@ -36,7 +41,12 @@ pub(super) async fn launch(
         && field("aud") == outside.ready.fhir_base
         && !field("launch").is_empty();
     let scopes = field("scope").split(' ').count();
-    story.tell("authorize", LOG, is_whole, format!("S256, state, nonce, aud and launch sent; {scopes} scopes asked"));
+    story.tell(
+        "authorize",
+        LOG,
+        is_whole,
+        format!("S256, state, nonce, aud and launch sent; {scopes} scopes asked"),
+    );
 
     let exchanged = paths.iter().filter(|p| p.ends_with("/oauth/token")).count();
     story.tell("exchange", LOG, exchanged == 1, format!("{exchanged} call to the token endpoint"));
@@ -51,7 +61,12 @@ pub(super) async fn launch(
     let last = launched.pages.last();
     let no_store = last.is_some_and(|p| p.headers.get("cache-control").is_some_and(|v| v == "no-store"));
     let size = last.map_or(0, |p| p.body.len());
-    story.tell("chart", "the page a browser got", no_store && size > 2_000, format!("{size} bytes, not to be stored"));
+    story.tell(
+        "chart",
+        "the page a browser got",
+        no_store && size > 2_000,
+        format!("{size} bytes, not to be stored"),
+    );
     Ok(launched)
 }
 
