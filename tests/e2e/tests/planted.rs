@@ -59,7 +59,6 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::print_stdout, reason = "the run lists each switch with the test that went red")]
 async fn planted_bugs_each_turn_their_scenario_red() {
     planted::set(&[]);
     for (name, scenario) in [("story", story as Scenario), ("tabs", tabs), ("leaks", leaks)] {
