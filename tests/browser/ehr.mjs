@@ -14,7 +14,7 @@ export async function openChart(page, ehr, search = "") {
 
 /** Launches the app in a frame of the EHR's chart; the frame with the chart in it. */
 export async function launchInFrame(page, options = {}) {
-  if (options.app) await page.locator('select[name="client_id"]').selectOption(options.app);
+  await page.locator('select[name="client_id"]').selectOption(options.app ?? "sallyport-chart");
   await page.locator('button[name="mode"][value="frame"]').click();
   const frame = await page.locator('iframe[name="app"]').contentFrame();
   return { frame, handle: async () => page.frames().find((f) => f.name() === "app") };

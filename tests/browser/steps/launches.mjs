@@ -21,6 +21,7 @@ export function launches({ app, ehr }) {
   test("the chart opens in a tab", async (context) => {
     const page = await context.newPage();
     await openChart(page, ehr);
+    await page.locator('select[name="client_id"]').selectOption("sallyport-chart");
     const [tab] = await Promise.all([context.waitForEvent("page"), page.locator('button[name="mode"][value="tab"]').click()]);
     await tab.getByRole("heading", { name: /Problems \(\d/ }).waitFor();
     holds(tab.url().startsWith(`${app}/chart/`), "the tab shows the chart");

@@ -217,7 +217,7 @@ pub(crate) fn tail(view: &View, parts: &[&ChartSection]) -> Markup {
         span slot="as-of" {
             @match oldest {
                 Some(at) => { "data as of " (clock(view, at)) ", " (records) (if records == 1 { " record" } else { " records" }) },
-                None => { "nothing was read" },
+                None => { "no record was found" },
             }
         }
         (PreEscaped("</div></body></html>"))
