@@ -9,11 +9,10 @@ export function launches({ app, ehr }) {
     await openChart(page, ehr);
     const { frame } = await launchInFrame(page);
     await frame.getByRole("heading", { name: /Problems \(\d/ }).waitFor();
-    const session = await context.newCDPSession(page);
-    const { cookies } = await session.send("Storage.getCookies");
+    const cookies = await context.cookies();
     const own = cookies.filter((c) => c.name.startsWith("__Host-s-"));
     equal(own.length, 1, "session cookies");
-    equal(own[0].partitionKey?.topLevelSite, "http://127.0.0.1", "the cookie's partition");
+    equal(own[0].partitionKey, "http://127.0.0.1", "the cookie's partition");
     holds(own[0].httpOnly && own[0].secure && own[0].sameSite === "None", "HttpOnly, Secure, SameSite=None");
     await accessible(page.frames().find((f) => f.name() === "app"), "the chart in a frame");
   });
