@@ -211,6 +211,9 @@ fn app_of(part: AppPart, features: &[Feature], folder: &Path) -> Result<App, Str
         (None, Some(text)) => {
             let url =
                 Url::parse(&text).map_err(|e| format!("app {}: upstream is not a URL: {e}", part.id))?;
+            if url.scheme() != "http" {
+                return Err(format!("app {}: upstream must be http, on the app's own network", part.id));
+            }
             Open::Upstream(url)
         }
         (Some(_), Some(_)) => return Err(format!("app {}: give folder or upstream, not both", part.id)),

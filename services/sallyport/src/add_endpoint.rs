@@ -33,10 +33,15 @@ pub async fn run(args: AddEndpointArgs) -> anyhow::Result<ExitCode> {
     let checked =
         Registry::from_texts(&[(path.clone(), text.clone())]).map_err(|e| ConfigError(e.to_string()))?;
     let entry = checked.entries().next().context("the file has no registration")?;
-    let scopes: Vec<String> = entry
+    let mut scopes: Vec<String> = entry
         .launch_features()
         .flat_map(|f| f.scopes().resources().map(|s| s.print(plan.dialect)).collect::<Vec<_>>())
         .collect();
+    // What a launch asks for beside the features: the person's name where it is listed, a renewal where it is given.
+    scopes.extend(found.smart.scopes.iter().find(|scope| *scope == "profile").cloned());
+    if sallyport_vendors::profile(&entry.endpoint.vendor).is_some_and(|vendor| vendor.online_access) {
+        scopes.push("online_access".to_owned());
+    }
 
     println!("{}", overview(&found));
     println!("{}", plan.registration_form(&scopes));
