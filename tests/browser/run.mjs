@@ -6,6 +6,7 @@ import { launches } from "./steps/launches.mjs";
 import { chart } from "./steps/chart.mjs";
 import { refusals } from "./steps/refusals.mjs";
 import { ownFrontEnd } from "./steps/own-front-end.mjs";
+import { traces } from "./steps/traces.mjs";
 
 if (!binary) {
   console.error("SALLYPORT_BINARY must name the binary under test");
@@ -23,6 +24,7 @@ try {
   chart(sandbox, out);
   refusals(sandbox, out);
   ownFrontEnd(sandbox, own, out);
+  traces(sandbox, out);
   passed = await run();
 } finally {
   await stopAll();

@@ -138,7 +138,7 @@ impl AuditClient {
         // cannot be written is found now rather than at the first call.
         let mut log = Log::new(Arc::clone(&shared), disk, recovered.next_segment);
         log.begin_again(&mut std::collections::VecDeque::new(), recovered.next_sequence).await.map_err(at)?;
-        let sealer = Sealer::new(shared.spool, kek);
+        let sealer = Sealer::new(shared.spool, kek, Arc::clone(&clock));
         let (entries, receiver) = mpsc::unbounded_channel();
         let writer = Writer::new(Arc::clone(&shared), sealer, log, recovered.next_sequence);
         tokio::spawn(writer.run(receiver));

@@ -135,7 +135,7 @@ impl SpoolFile for FaultyFile {
 /// # Errors
 /// When a file cannot be read or a record does not open.
 pub async fn read_spool(directory: &Path, kek: Arc<dyn KeyEncryptionKey>) -> io::Result<Vec<Record>> {
-    let unsealer = Unsealer::new(kek);
+    let unsealer = Unsealer::new(kek, Arc::new(sallyport_model::SystemClock));
     let mut records = Vec::new();
     for number in segment::list(directory)? {
         let bytes = std::fs::read(segment::path(directory, number))?;

@@ -4,15 +4,11 @@
 //! position, spool or tenant does not open. The data keys are wrapped by the key-encryption key and travel with the
 //! records they seal.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use prost::Message as _;
 use sallyport_keyring::{DataKey, DataKeyContext, KeyEncryptionKey, KeyError, Keyring, random};
-use sallyport_model::TenantId;
+use sallyport_model::{Clock, Micros, TenantId};
 use sallyport_proto::audit::v1::{Record, SealedRecord, WrappedKey};
 use uuid::Uuid;
 
@@ -23,11 +19,15 @@ const PURPOSE: &str = "audit spool";
 /// After how many records a process takes a fresh data key: 2^24, far from the 2^32 that random nonces allow.
 const RECORDS_PER_KEY: u64 = 1 << 24;
 
+/// After which time it does. The keys of records on their way are then never wrapped by a version of the
+/// key-encryption key much older than the records.
+const KEY_LIFE_MICROS: Micros = 3_600 * 1_000_000;
+
+/// Between two attempts to replace a key that is old but good, so that a key service that is away slows nobody down.
+const REPLACE_PAUSE_MICROS: Micros = 30 * 1_000_000;
+
 /// A key service that blocks must not keep everybody waiting: a slow one counts as one that is away.
 const KEY_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How many unwrapped keys a reader keeps before it starts over; each producer process has one per tenant.
-const KEYS_KEPT: usize = 4_096;
 
 /// Associated data of a record: a domain, then spool id ‖ sequence ‖ tenant, each of known length.
 fn place(spool: Uuid, sequence: u64, tenant: &str) -> Vec<u8> {
@@ -43,6 +43,7 @@ struct Current {
     wrapped: Arc<WrappedKey>,
     key: Arc<DataKey>,
     sealed: u64,
+    replace_at: Micros,
 }
 
 /// A sealed record on its way into a segment, with the key it needs there.
@@ -55,19 +56,34 @@ pub(crate) struct Sealed {
 pub(crate) struct Sealer {
     spool: Uuid,
     ring: Keyring,
+    clock: Arc<dyn Clock>,
     current: HashMap<TenantId, Current>,
 }
 
 impl Sealer {
-    pub(crate) fn new(spool: Uuid, kek: Arc<dyn KeyEncryptionKey>) -> Self {
-        Self { spool, ring: Keyring::new(kek), current: HashMap::new() }
+    pub(crate) fn new(spool: Uuid, kek: Arc<dyn KeyEncryptionKey>, clock: Arc<dyn Clock>) -> Self {
+        Self { spool, ring: Keyring::new(kek, Arc::clone(&clock)), clock, current: HashMap::new() }
     }
 
-    /// Makes sure that there is a data key for `tenant`: the only step that can wait for the key service.
+    /// Makes sure that there is a data key for `tenant`: the only step that can wait for the key service. A key that is
+    /// only old seals on while the key service is away, because a record is worth more than a young key.
     pub(crate) async fn prepare(&mut self, tenant: &TenantId) -> Result<(), AuditError> {
-        if self.current.get(tenant).is_some_and(|key| key.sealed < RECORDS_PER_KEY) {
-            return Ok(());
+        let now = self.clock.now();
+        let is_usable = match self.current.get_mut(tenant).filter(|key| key.sealed < RECORDS_PER_KEY) {
+            Some(key) if now < key.replace_at => return Ok(()),
+            Some(key) => {
+                key.replace_at = now.saturating_add(REPLACE_PAUSE_MICROS);
+                true
+            }
+            None => false,
+        };
+        match self.replace(tenant, now).await {
+            Err(_away) if is_usable => Ok(()),
+            other => other,
         }
+    }
+
+    async fn replace(&mut self, tenant: &TenantId, now: Micros) -> Result<(), AuditError> {
         let key_id = uuid::Builder::from_random_bytes(random::<16>()).into_uuid();
         let context = DataKeyContext { tenant: tenant.clone(), purpose: PURPOSE, key_id };
         let generated = tokio::time::timeout(KEY_TIMEOUT, self.ring.generate(&context)).await;
@@ -85,7 +101,9 @@ impl Sealer {
         })?;
         let wrapped =
             WrappedKey { key_id: key_id.as_bytes().to_vec(), tenant: tenant.as_str().to_owned(), wrapped };
-        self.current.insert(tenant.clone(), Current { wrapped: Arc::new(wrapped), key, sealed: 0 });
+        let replace_at = now.saturating_add(KEY_LIFE_MICROS);
+        self.current
+            .insert(tenant.clone(), Current { wrapped: Arc::new(wrapped), key, sealed: 0, replace_at });
         Ok(())
     }
 
@@ -146,10 +164,9 @@ impl UnsealError {
     }
 }
 
-/// Opens sealed records: the audit service's half. Each data key is unwrapped once.
+/// Opens sealed records: the audit service's half. Each data key is unwrapped once in five minutes.
 pub struct Unsealer {
-    kek: Arc<dyn KeyEncryptionKey>,
-    open: Mutex<HashMap<(TenantId, Uuid), Arc<DataKey>>>,
+    ring: Keyring,
 }
 
 impl std::fmt::Debug for Unsealer {
@@ -160,8 +177,8 @@ impl std::fmt::Debug for Unsealer {
 
 impl Unsealer {
     /// Nothing unwrapped yet.
-    pub fn new(kek: Arc<dyn KeyEncryptionKey>) -> Self {
-        Self { kek, open: Mutex::default() }
+    pub fn new(kek: Arc<dyn KeyEncryptionKey>, clock: Arc<dyn Clock>) -> Self {
+        Self { ring: Keyring::new(kek, clock) }
     }
 
     /// Opens one record with the key that travelled in the same batch.
@@ -185,48 +202,40 @@ impl Unsealer {
         keys: &[WrappedKey],
     ) -> Result<Arc<DataKey>, UnsealError> {
         let id = Uuid::from_slice(key_id).map_err(|_length| UnsealError::Key)?;
-        let name = (tenant.clone(), id);
-        if let Some(key) = self.open.lock().unwrap_or_else(PoisonError::into_inner).get(&name) {
-            return Ok(Arc::clone(key));
+        let context = DataKeyContext { tenant: tenant.clone(), purpose: PURPOSE, key_id: id };
+        if let Some(key) = self.ring.at_hand(&context) {
+            return Ok(key);
         }
+        // Each producer process has a key per tenant; those that ended leave theirs behind.
+        self.ring.forget_stale();
         let wrapped = keys
             .iter()
             .find(|key| key.key_id == key_id && key.tenant == tenant.as_str())
             .ok_or(UnsealError::Key)?;
-        let context = DataKeyContext { tenant: tenant.clone(), purpose: PURPOSE, key_id: id };
-        let material = match self.kek.unwrap(&context.aad(), &wrapped.wrapped).await {
-            Ok(material) => material,
-            Err(KeyError::DoesNotOpen | KeyError::Malformed) => return Err(UnsealError::Key),
-            Err(other) => return Err(UnsealError::KeyService(other)),
-        };
-        let key = Arc::new(DataKey::from_secret(material).map_err(|_length| UnsealError::Key)?);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.len() >= KEYS_KEPT {
-            open.clear();
-        }
-        Ok(Arc::clone(open.entry(name).or_insert(key)))
+        self.ring.open(&context, &wrapped.wrapped).await.map_err(|error| match error {
+            error if error.is_about_the_value() => UnsealError::Key,
+            error => UnsealError::KeyService(error),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use sallyport_keyring::{Deployment, LocalKey};
+    use sallyport_keyring::testing::MemoryKey;
+    use sallyport_model::TestClock;
 
     use super::*;
 
     type Damage = fn(&mut SealedRecord);
 
     async fn sealed() -> (Unsealer, Sealed, Record) {
-        let directory = tempfile::tempdir().unwrap();
-        let kek: Arc<dyn KeyEncryptionKey> = Arc::new(
-            LocalKey::open_or_create(&directory.path().join("kek"), Deployment::Development).unwrap(),
-        );
+        let (kek, clock) = (MemoryKey::new(), Arc::new(TestClock::at(1)));
         let tenant = TenantId::parse("hospital-a").unwrap();
-        let mut sealer = Sealer::new(Uuid::from_u128(7), Arc::clone(&kek));
+        let mut sealer = Sealer::new(Uuid::from_u128(7), kek.kek(), Arc::<TestClock>::clone(&clock));
         sealer.prepare(&tenant).await.unwrap();
         let record = Record { patients: vec!["canary-patient".to_owned()], ..Record::default() };
         let sealed = sealer.seal(&tenant, 12, &record.encode_to_vec(), String::new()).unwrap();
-        (Unsealer::new(kek), sealed, record)
+        (Unsealer::new(kek.kek(), clock), sealed, record)
     }
 
     #[tokio::test]
@@ -256,5 +265,36 @@ mod tests {
             let error = unsealer.open(&moved, &keys).await.unwrap_err();
             assert_eq!((error.label(), error.is_transient()), (label, false));
         }
+    }
+
+    #[tokio::test]
+    async fn a_key_is_replaced_after_an_hour_and_seals_on_while_the_key_service_is_away() {
+        let (kek, clock) = (MemoryKey::new(), Arc::new(TestClock::at(1)));
+        let tenant = TenantId::parse("hospital-a").unwrap();
+        let mut sealer = Sealer::new(Uuid::from_u128(7), kek.kek(), Arc::<TestClock>::clone(&clock));
+        let key = |sealer: &mut Sealer| sealer.seal(&tenant, 1, b"", String::new()).unwrap().record.key_id;
+        sealer.prepare(&tenant).await.unwrap();
+        let first = key(&mut sealer);
+        kek.set_away(true);
+        clock.advance(Duration::from_secs(3_600));
+        for _ in 0..100 {
+            sealer.prepare(&tenant).await.unwrap();
+        }
+        assert_eq!(key(&mut sealer), first);
+        assert_eq!(kek.calls(), 2, "one key, and one attempt to replace it");
+        kek.set_away(false);
+        clock.advance(Duration::from_secs(30));
+        sealer.prepare(&tenant).await.unwrap();
+        assert_ne!(key(&mut sealer), first);
+    }
+
+    #[tokio::test]
+    async fn a_first_key_needs_the_key_service() {
+        let kek = MemoryKey::new();
+        kek.set_away(true);
+        let tenant = TenantId::parse("hospital-a").unwrap();
+        let mut sealer = Sealer::new(Uuid::from_u128(7), kek.kek(), Arc::new(TestClock::at(1)));
+        assert!(matches!(sealer.prepare(&tenant).await, Err(AuditError::KeyUnavailable)));
+        assert!(sealer.seal(&tenant, 1, b"", String::new()).is_err());
     }
 }

@@ -6,44 +6,11 @@ mod relaying;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use sallyport_keyring::{DataKey, KeyEncryptionKey, KeyError};
-use sallyport_model::{Secret, ServiceName, SystemClock};
+use sallyport_keyring::testing::MemoryKey;
+use sallyport_model::{ServiceName, SystemClock};
 use sallyport_proto::audit::v1::{Kind, Outcome, Record};
 
 use crate::{AuditClient, OpenError, Relay, Settings, faults::FaultyDisk};
-
-/// A key-encryption key in memory that can be switched off.
-pub(super) struct MemoryKey {
-    key: DataKey,
-    pub(super) is_away: std::sync::atomic::AtomicBool,
-}
-
-impl MemoryKey {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { key: DataKey::generate(), is_away: false.into() })
-    }
-
-    fn answer(&self) -> Result<(), KeyError> {
-        if self.is_away.load(std::sync::atomic::Ordering::SeqCst) {
-            Err(KeyError::Unavailable("switched off".into()))
-        } else {
-            Ok(())
-        }
-    }
-}
-
-#[async_trait::async_trait]
-impl KeyEncryptionKey for MemoryKey {
-    async fn wrap(&self, aad: &[u8], key: &Secret<Vec<u8>>) -> Result<Vec<u8>, KeyError> {
-        self.answer()?;
-        Ok(self.key.seal(aad, key.expose()))
-    }
-
-    async fn unwrap(&self, aad: &[u8], wrapped: &[u8]) -> Result<Secret<Vec<u8>>, KeyError> {
-        self.answer()?;
-        self.key.open(aad, wrapped)
-    }
-}
 
 pub(super) fn settings(directory: &Path, disk: &FaultyDisk) -> Settings {
     Settings { disk: Arc::new(disk.clone()), ..Settings::new(directory) }
@@ -53,9 +20,13 @@ pub(super) fn settings(directory: &Path, disk: &FaultyDisk) -> Settings {
 pub(super) async fn open(settings: Settings, key: &Arc<MemoryKey>) -> (AuditClient, Relay) {
     within(async {
         loop {
-            let kek: Arc<dyn KeyEncryptionKey> = Arc::clone(key) as _;
-            match AuditClient::open(settings.clone(), ServiceName::FhirGateway, kek, Arc::new(SystemClock))
-                .await
+            match AuditClient::open(
+                settings.clone(),
+                ServiceName::FhirGateway,
+                key.kek(),
+                Arc::new(SystemClock),
+            )
+            .await
             {
                 Ok(opened) => return opened,
                 Err(OpenError::InUse(_)) => tokio::time::sleep(Duration::from_millis(2)).await,

@@ -6,9 +6,10 @@ use crate::{
     concept::{Concept, Wanted},
     conditions::standing,
     date::When,
+    mapping::SNOMED,
     parse::{
         Reading, Source,
-        datatypes::{Annotation, CodeableConcept, Element, Period, Quantity, Range, shape},
+        datatypes::{Annotation, CodeableConcept, Element, Period, Quantity, Range, resource, shape},
         primitives::{List, Str, owned, text},
     },
     record::{Record, Standing},
@@ -112,7 +113,7 @@ const NO_KNOWN: &[&str] = &[
     "1003774007",
 ];
 
-shape! {
+resource! {
     Resource {
         clinical_status: Option<CodeableConcept<'a>>,
         verification_status: Option<CodeableConcept<'a>>,
@@ -146,13 +147,9 @@ shape! {
     }
 }
 
-pub(crate) fn read(reading: &mut Reading<'_>) -> Allergies {
-    let mut items: Vec<Allergy> = reading
-        .take::<Resource<'_>>("AllergyIntolerance")
-        .iter()
-        .map(|(source, r)| allergy(source, r))
-        .collect();
-    items.sort_by_key(|item| {
+pub(crate) fn read(reading: &Reading<'_>) -> Allergies {
+    let mut items: Vec<Allergy> = reading.each("AllergyIntolerance", allergy);
+    items.sort_by_cached_key(|item| {
         let newest = item.recorded.as_ref().and_then(|w| w.value.as_ref()?.instant());
         (
             !item.record.is_valid(),
@@ -173,12 +170,14 @@ pub(crate) fn read(reading: &mut Reading<'_>) -> Allergies {
     Allergies { statement, items }
 }
 
-fn allergy(source: &Source, r: &Resource<'_>) -> Allergy {
-    let verification = source.concept("verificationStatus", &r.verification_status, Wanted::Any);
-    let clinical_status = source.concept("clinicalStatus", &r.clinical_status, Wanted::Any);
-    let what = source.required_concept("code", &r.code, Wanted::Substance);
+fn allergy(source: &Source, record: Record, r: &Resource<'_>) -> Allergy {
+    let verification =
+        source.concept("AllergyIntolerance.verificationStatus", &r.verification_status, Wanted::Any);
+    let clinical_status =
+        source.concept("AllergyIntolerance.clinicalStatus", &r.clinical_status, Wanted::Any);
+    let what = source.required_concept("AllergyIntolerance.code", &r.code, Wanted::Substance);
     let snomed_absence = |c: &Concept| {
-        let codes = c.codings.iter().filter(|c| c.system.as_deref() == Some("http://snomed.info/sct"));
+        let codes = c.codings.iter().filter(|c| source.rules().is_of(c, SNOMED));
         codes.filter_map(|c| c.code.as_deref()).any(|code| NO_KNOWN.contains(&code))
     };
     let named_absence = |c: &Concept| {
@@ -189,7 +188,7 @@ fn allergy(source: &Source, r: &Resource<'_>) -> Allergy {
     let is_absence = what.value.as_ref().is_some_and(|c| snomed_absence(c) || named_absence(c));
     let ended = |c: &Concept| c.has_code("inactive") || c.has_code("resolved");
     Allergy {
-        record: source.record(standing(verification.as_ref())),
+        record: record.with(standing(verification.as_ref())),
         is_absence,
         is_current: !clinical_status.as_ref().and_then(|s| s.value.as_ref()).is_some_and(ended),
         criticality: match text(&r.criticality) {
@@ -197,22 +196,38 @@ fn allergy(source: &Source, r: &Resource<'_>) -> Allergy {
             Some("low") => Criticality::Low,
             _ => Criticality::NotAssessed,
         },
-        criticality_sent: source.string("criticality", &r.criticality, &r.criticality_element),
-        mechanism: source.string("type", &r.kind, &None),
+        criticality_sent: source.string(
+            "AllergyIntolerance.criticality",
+            &r.criticality,
+            &r.criticality_element,
+        ),
+        mechanism: source.string("AllergyIntolerance.type", &r.kind, &None),
         categories: r
             .category
             .iter()
-            .filter_map(|c| Some(Value::known(c.text()?.to_owned(), source.core("category"))))
+            .filter_map(|c| {
+                Some(Value::known(c.text()?.to_owned(), source.core("AllergyIntolerance.category")))
+            })
             .collect(),
         reactions: r.reaction.iter().map(|reaction| reaction_of(source, reaction)).collect(),
         onset: source
-            .moment("onsetDateTime", &r.onset_date_time, &r.onset_element)
-            .or_else(|| source.period("onsetPeriod", &r.onset_period))
-            .or_else(|| source.in_words("onsetAge", crate::observations::quantity_words(&r.onset_age)))
-            .or_else(|| source.in_words("onsetRange", crate::observations::range_words(&r.onset_range)))
-            .or_else(|| source.in_words("onsetString", owned(&r.onset_string))),
-        recorded: source.moment("recordedDate", &r.recorded_date, &r.recorded_element),
-        notes: source.annotations(&r.note),
+            .moment("AllergyIntolerance.onsetDateTime", &r.onset_date_time, &r.onset_element)
+            .or_else(|| source.period("AllergyIntolerance.onsetPeriod", &r.onset_period))
+            .or_else(|| {
+                source.in_words(
+                    "AllergyIntolerance.onsetAge",
+                    crate::observations::quantity_words(&r.onset_age),
+                )
+            })
+            .or_else(|| {
+                source.in_words(
+                    "AllergyIntolerance.onsetRange",
+                    crate::observations::range_words(&r.onset_range),
+                )
+            })
+            .or_else(|| source.in_words("AllergyIntolerance.onsetString", owned(&r.onset_string))),
+        recorded: source.moment("AllergyIntolerance.recordedDate", &r.recorded_date, &r.recorded_element),
+        notes: source.annotations("AllergyIntolerance.note", &r.note),
         what,
         clinical_status,
         verification,
@@ -221,9 +236,13 @@ fn allergy(source: &Source, r: &Resource<'_>) -> Allergy {
 
 fn reaction_of(source: &Source, r: &ReactionShape<'_>) -> Reaction {
     Reaction {
-        manifestations: source.concepts("reaction.manifestation", &r.manifestation, Wanted::Condition),
-        severity: source.string("reaction.severity", &r.severity, &None),
-        description: source.string("reaction.description", &r.description, &None),
+        manifestations: source.concepts(
+            "AllergyIntolerance.reaction.manifestation",
+            &r.manifestation,
+            Wanted::Condition,
+        ),
+        severity: source.string("AllergyIntolerance.reaction.severity", &r.severity, &None),
+        description: source.string("AllergyIntolerance.reaction.description", &r.description, &None),
     }
 }
 

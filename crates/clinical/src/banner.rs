@@ -14,11 +14,11 @@ use crate::{
         Reading, Source,
         datatypes::{
             Address, CodeableConcept, ContactPoint, Element, Extension, HumanName, Identifier, Reference,
-            shape,
+            resource, shape,
         },
         primitives::{List, Str, owned, text},
     },
-    record::{Record, Standing},
+    record::Record,
     value::{Absent, Value},
 };
 
@@ -88,7 +88,7 @@ pub struct Banner {
     pub encounter: Option<Encounter>,
 }
 
-shape! {
+resource! {
     Resource {
         extension: List<Extension<'a>>,
         active: Option<bool>,
@@ -121,20 +121,19 @@ shape! {
 }
 
 /// The banner; `None` when no Patient could be read. Of several, the one of the launch.
-pub(crate) fn read(reading: &mut Reading<'_>) -> Option<Banner> {
+pub(crate) fn read(reading: &Reading<'_>) -> Option<Banner> {
     let own = format!("Patient/{}", reading.context.patient.expose());
-    let patients = reading.take::<Resource<'_>>("Patient");
-    let (source, patient) = patients.iter().find(|(source, _)| source.reference().as_ref() == own)?;
-    let encounter = encounters::in_context(reading);
-    Some(banner(source, patient, encounter))
+    let patients = reading.each("Patient", |source, record, r| {
+        (source.reference().as_ref() == own).then(|| banner(source, record, r))
+    });
+    let banner = patients.into_iter().flatten().next()?;
+    Some(Banner { encounter: encounters::in_context(reading), ..banner })
 }
 
-fn banner(source: &Source, r: &Resource<'_>, encounter: Option<Encounter>) -> Banner {
-    let mut record = source.record(Standing::Valid);
-    let absent = |path: &str| source.core(path);
+fn banner(source: &Source, mut record: Record, r: &Resource<'_>) -> Banner {
     let (name, preferred_name) = name::names(source, &r.name, &r.name_elements);
-    let birth_date = source.date("birthDate", &r.birth_date, &r.birth_date_element);
-    let gender = source.string("gender", &r.gender, &r.gender_element);
+    let birth_date = source.date("Patient.birthDate", &r.birth_date, &r.birth_date_element);
+    let gender = source.string("Patient.gender", &r.gender, &r.gender_element);
     let (national, shown): (Vec<_>, Vec<_>) = r.identifier.iter().partition(|i| is_national_identity(i));
     if !national.is_empty() {
         record
@@ -148,34 +147,38 @@ fn banner(source: &Source, r: &Resource<'_>, encounter: Option<Encounter>) -> Ba
     languages.sort_by_key(|c| c.preferred != Some(true));
     let ended = text(&r.deceased_date_time).is_some();
     Banner {
-        record,
         name,
         preferred_name,
-        birth_date: birth_date.unwrap_or_else(|| Value::absent(Absent::NotSent, absent("birthDate"))),
+        birth_date: birth_date
+            .unwrap_or_else(|| Value::absent(Absent::NotSent, source.core("Patient.birthDate"))),
         is_deceased: r.deceased_boolean == Some(true) || ended,
-        deceased: source.date("deceasedDateTime", &r.deceased_date_time, &None),
-        gender: gender.map_or_else(|| Value::absent(Absent::NotSent, absent("gender")), gender_in_words),
-        about: r.extension.iter().filter_map(|e| about(source, e)).collect(),
+        deceased: source.date("Patient.deceasedDateTime", &r.deceased_date_time, &None),
+        gender: gender
+            .map_or_else(|| Value::absent(Absent::NotSent, source.core("Patient.gender")), gender_in_words),
+        about: r.extension.iter().filter_map(|e| about(source, &record, e)).collect(),
         identifiers,
         addresses: r
             .address
             .iter()
             .filter(|a| text(&a.usage) != Some("old"))
-            .filter_map(|a| Some(Value::known(address_line(a)?, source.core("address"))))
+            .filter_map(|a| Some(Value::known(address_line(a)?, source.core("Patient.address"))))
             .collect(),
         contacts: r.telecom.iter().filter_map(|c| contact(source, c)).collect(),
         languages: languages
             .into_iter()
-            .filter_map(|c| source.concept("communication.language", &c.language, Wanted::Any))
+            .filter_map(|c| source.concept("Patient.communication.language", &c.language, Wanted::Any))
             .collect(),
         practitioners: r
             .general_practitioner
             .iter()
-            .filter_map(|p| Some(Value::known(owned(&p.display)?, source.core("generalPractitioner"))))
+            .filter_map(|p| {
+                Some(Value::known(owned(&p.display)?, source.core("Patient.generalPractitioner")))
+            })
             .collect(),
         is_inactive: r.active == Some(false),
         is_replaced: r.link.iter().any(|l| text(&l.kind) == Some("replaced-by")),
-        encounter,
+        encounter: None,
+        record,
     }
 }
 
@@ -204,8 +207,8 @@ fn is_national_identity(identifier: &Identifier<'_>) -> bool {
 }
 
 fn identifier(source: &Source, i: &Identifier<'_>) -> Option<PatientIdentifier> {
-    let value = source.string("identifier.value", &i.value, &i.value_element)?;
-    let name = i.kind.as_ref().and_then(|k| Concept::choose(k, Wanted::Any)).map(|c| c.name);
+    let value = source.string("Patient.identifier.value", &i.value, &i.value_element)?;
+    let name = i.kind.as_ref().and_then(|k| source.choose(k, Wanted::Any)).map(|c| c.name);
     let named_mrn = name
         .as_deref()
         .is_some_and(|n| ["mrn", "mr", "medical record number"].contains(&n.to_lowercase().as_str()));
@@ -228,7 +231,7 @@ fn address_line(a: &Address<'_>) -> Option<String> {
 }
 
 fn contact(source: &Source, c: &ContactPoint<'_>) -> Option<Labelled> {
-    let value = source.string("telecom", &c.value, &None)?;
+    let value = source.string("Patient.telecom", &c.value, &None)?;
     let system = match text(&c.system) {
         Some("phone") => "Phone",
         Some("email") => "Mail",
@@ -240,15 +243,15 @@ fn contact(source: &Source, c: &ContactPoint<'_>) -> Option<Labelled> {
 }
 
 /// The patient extensions that a clinician needs, of US Core, HL7 and Epic; all others stay in the source.
-fn about(source: &Source, e: &Extension<'_>) -> Option<Labelled> {
+fn about(source: &Source, record: &Record, e: &Extension<'_>) -> Option<Labelled> {
     let url = text(&e.url)?;
     let (_, last) = url.rsplit_once('/')?;
     let label = match last {
-        "us-core-birthsex" => "Birth sex",
+        "us-core-birthsex" | "argo-birthsex" => "Birth sex",
         "us-core-sex" => "Sex",
         "us-core-genderIdentity" | "patient-genderIdentity" => "Gender identity",
-        "us-core-race" => "Race",
-        "us-core-ethnicity" => "Ethnicity",
+        "us-core-race" | "argo-race" => "Race",
+        "us-core-ethnicity" | "argo-ethnicity" => "Ethnicity",
         "legal-sex" => "Legal sex",
         "sex-for-clinical-use" => "Sex for clinical use",
         "calculated-pronouns-to-use-for-text" => "Pronouns",
@@ -256,21 +259,21 @@ fn about(source: &Source, e: &Extension<'_>) -> Option<Labelled> {
     };
     let part = |name: &str| e.extension.iter().find(|part| text(&part.url) == Some(name));
     let concept =
-        e.value_codeable_concept.as_ref().and_then(|c| Concept::choose(c, Wanted::Any)).map(|c| c.name);
+        e.value_codeable_concept.as_ref().and_then(|c| source.choose(c, Wanted::Any)).map(|c| c.name);
     let coded = e.value_code.as_ref().or(e.value_string.as_ref()).and_then(Str::text);
     let value = concept
         .or_else(|| part("text").and_then(|p| owned(&p.value_string)))
         .or_else(|| {
             part("value")
-                .and_then(|p| Concept::choose(p.value_codeable_concept.as_ref()?, Wanted::Any))
+                .and_then(|p| source.choose(p.value_codeable_concept.as_ref()?, Wanted::Any))
                 .map(|c| c.name)
         })
         .or_else(|| coded.map(|code| sex_in_words(code).to_owned()))
         .or_else(|| e.value_coding.as_ref().and_then(|c| owned(&c.display)))?;
-    let source = source.extension(url);
+    let origin = source.extension(url, "Patient.extension", &record.profiles);
     let value = match value.as_str() {
-        "UNK" | "ASKU" | "asked-unknown" | "unknown" => Value::absent(Absent::from_code(&value), source),
-        _ => Value::known(value, source),
+        "UNK" | "ASKU" | "asked-unknown" | "unknown" => Value::absent(Absent::from_code(&value), origin),
+        _ => Value::known(value, origin),
     };
     Some(Labelled { label: label.to_owned(), value })
 }

@@ -6,8 +6,8 @@ use crate::{
     concept::{Concept, Wanted},
     date::When,
     parse::{
-        Reading,
-        datatypes::{CodeableConcept, Period, Reference, shape},
+        Reading, Source,
+        datatypes::{CodeableConcept, Period, Reference, resource, shape},
         primitives::{List, Str, text},
     },
     record::{Record, Standing},
@@ -31,7 +31,7 @@ pub struct CareTeamMember {
     pub period: Option<Value<When>>,
 }
 
-shape! {
+resource! {
     Resource {
         status: Option<Str<'a>>,
         name: Option<Str<'a>>,
@@ -47,29 +47,28 @@ shape! {
     }
 }
 
-pub(crate) fn read(reading: &mut Reading<'_>) -> Vec<CareTeamMember> {
+pub(crate) fn read(reading: &Reading<'_>) -> Vec<CareTeamMember> {
     let patient = format!("Patient/{}", reading.context.patient.expose());
-    let mut items = Vec::new();
-    for (source, team) in reading.take::<Resource<'_>>("CareTeam") {
-        let in_error = text(&team.status) == Some("entered-in-error");
-        let standing = if in_error { Standing::EnteredInError } else { Standing::Valid };
-        for member in team.participant.iter() {
-            // Some EHRs list the patient as a member of the own team.
-            let is_patient = |r: &Reference<'_>| text(&r.reference) == Some(patient.as_str());
-            if member.member.as_ref().is_some_and(is_patient) {
-                continue;
-            }
-            let name = source.named("participant.member", &member.member);
-            items.push(CareTeamMember {
-                record: source.record(standing),
-                team: source.string("name", &team.name, &None),
-                name: name
-                    .unwrap_or_else(|| Value::absent(Absent::NotSent, source.core("participant.member"))),
-                roles: source.concepts("participant.role", &member.role, Wanted::Any),
-                period: source.period("participant.period", &member.period),
-            });
-        }
-    }
+    let teams = reading.each("CareTeam", |source, record, team| members(source, record, team, &patient));
+    let mut items: Vec<CareTeamMember> = teams.into_iter().flatten().collect();
     items.sort_by_key(|item| !item.record.is_valid());
     items
+}
+
+fn members(source: &Source, record: Record, team: &Resource<'_>, patient: &str) -> Vec<CareTeamMember> {
+    let in_error = text(&team.status) == Some("entered-in-error");
+    let record = record.with(if in_error { Standing::EnteredInError } else { Standing::Valid });
+    // Some EHRs list the patient as a member of the own team.
+    let is_patient = |r: &Reference<'_>| text(&r.reference) == Some(patient);
+    let others = team.participant.iter().filter(|m| !m.member.as_ref().is_some_and(is_patient));
+    let member = |member: &Participant<'_>| CareTeamMember {
+        record: record.clone(),
+        team: source.string("CareTeam.name", &team.name, &None),
+        name: source
+            .named("CareTeam.participant.member", &member.member)
+            .unwrap_or_else(|| Value::absent(Absent::NotSent, source.core("CareTeam.participant.member"))),
+        roles: source.concepts("CareTeam.participant.role", &member.role, Wanted::Any),
+        period: source.period("CareTeam.participant.period", &member.period),
+    };
+    others.map(member).collect()
 }

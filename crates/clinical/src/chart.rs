@@ -4,9 +4,10 @@ use sallyport_model::Micros;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ReadProblem, Section, allergies::Allergies, banner::Banner, careteam::CareTeamMember,
-    conditions::Condition, coverage::Coverage, documents::Document, encounters::Encounter,
-    immunizations::Immunization, medications::Medication, observations::Observations, procedures::Procedure,
+    FhirVersion, Mapping, ReadProblem, Section, allergies::Allergies, banner::Banner,
+    careteam::CareTeamMember, conditions::Condition, coverage::Coverage, documents::Document,
+    encounters::Encounter, immunizations::Immunization, medications::Medication, observations::Observations,
+    procedures::Procedure,
 };
 
 /// Whether the section can be relied on to be whole.
@@ -32,6 +33,12 @@ pub struct ChartSection {
     pub section: Section,
     /// Whether it is whole.
     pub state: SectionState,
+    /// The version of FHIR it was made from.
+    #[serde(default)]
+    pub fhir_version: FhirVersion,
+    /// The version of the mapping by which it was made.
+    #[serde(default)]
+    pub mapping: Mapping,
     /// When the oldest part was read, microseconds since the epoch; absent when nothing was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub read_at: Option<Micros>,

@@ -1,18 +1,24 @@
 //! Coded concepts: which name to show and which code to reckon with, by a rule that is told.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use crate::parse::{
-    datatypes,
-    primitives::{owned, text},
+use crate::{
+    mapping::Rules,
+    parse::{
+        datatypes,
+        primitives::{owned, text},
+    },
 };
 
 /// One coding as sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Coding {
     /// The code system's URI, as sent.
+    #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub system: Option<String>,
+    pub system: Option<Cow<'static, str>>,
     /// The code.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub code: Option<String>,
@@ -24,10 +30,32 @@ pub struct Coding {
     pub user_selected: bool,
 }
 
+/// A system's URI without a copy of its own where it is one of those that most codings have.
+pub(crate) fn shared(system: &str) -> Cow<'static, str> {
+    const USUAL: &[&str] = &[
+        "http://loinc.org",
+        "http://snomed.info/sct",
+        "http://unitsofmeasure.org",
+        "http://www.nlm.nih.gov/research/umls/rxnorm",
+        "http://hl7.org/fhir/sid/icd-10-cm",
+        "http://hl7.org/fhir/sid/cvx",
+        "http://hl7.org/fhir/sid/ndc",
+        "http://terminology.hl7.org/CodeSystem/condition-clinical",
+        "http://terminology.hl7.org/CodeSystem/condition-ver-status",
+        "http://terminology.hl7.org/CodeSystem/condition-category",
+        "http://terminology.hl7.org/CodeSystem/observation-category",
+        "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation",
+    ];
+    match USUAL.iter().find(|usual| **usual == system) {
+        Some(usual) => Cow::Borrowed(usual),
+        None => Cow::Owned(system.to_owned()),
+    }
+}
+
 impl From<&datatypes::Coding<'_>> for Coding {
     fn from(coding: &datatypes::Coding<'_>) -> Self {
         Self {
-            system: owned(&coding.system),
+            system: text(&coding.system).map(shared),
             code: owned(&coding.code),
             display: owned(&coding.display),
             user_selected: coding.user_selected.unwrap_or(false),
@@ -59,6 +87,8 @@ pub enum CodeFrom {
     Only,
     /// Its system is the standard one for this kind of entry.
     StandardSystem,
+    /// It is the code by which the vital-signs profile knows the sign.
+    VitalSign,
     /// A person chose it in the EHR.
     UserSelected,
     /// It came first.
@@ -92,34 +122,22 @@ pub(crate) enum Wanted {
     Any,
 }
 
-impl Wanted {
-    fn standard_systems(self) -> &'static [&'static str] {
-        const SNOMED: &str = "http://snomed.info/sct";
-        const RXNORM: &str = "http://www.nlm.nih.gov/research/umls/rxnorm";
-        match self {
-            Self::Condition => {
-                &[SNOMED, "http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10"]
-            }
-            Self::Medication => &[RXNORM, "http://hl7.org/fhir/sid/ndc", SNOMED],
-            Self::Substance => &[RXNORM, SNOMED],
-            Self::Measurement => &["http://loinc.org"],
-            Self::Vaccine => &["http://hl7.org/fhir/sid/cvx"],
-            Self::Any => &[],
-        }
-    }
-}
-
 impl Concept {
     /// The concept by the rule: the name is `text`, else the chosen coding's display, else any display, else the code;
-    /// the code is the standard system's, else the one a person selected, else the first. `None` when nothing is left,
-    /// codings that only say why there is no code not counted.
-    pub(crate) fn choose(concept: &datatypes::CodeableConcept<'_>, wanted: Wanted) -> Option<Self> {
+    /// the code is the vital sign's, else the standard system's, else the one a person selected, else the first. `None`
+    /// when nothing is left, codings that only say why there is no code not counted.
+    pub(crate) fn choose(
+        concept: &datatypes::CodeableConcept<'_>,
+        wanted: Wanted,
+        rules: Rules,
+    ) -> Option<Self> {
         let real = |coding: &&datatypes::Coding<'_>| {
             crate::parse::absent_as_coding(coding).is_none()
                 && (text(&coding.code).is_some() || text(&coding.display).is_some())
         };
-        let codings: Vec<Coding> = concept.coding.iter().filter(real).map(Coding::from).collect();
-        let (code, code_from) = choose_code(&codings, wanted);
+        let mut codings: Vec<Coding> = Vec::with_capacity(concept.coding.len());
+        codings.extend(concept.coding.iter().filter(real).map(Coding::from));
+        let (code, code_from) = choose_code(&codings, wanted, rules);
         let chosen_display = code.and_then(|c| c.display.clone());
         let other_display = || codings.iter().find_map(|c| c.display.clone());
         let bare_code = || code.and_then(|c| c.code.clone());
@@ -150,12 +168,6 @@ impl Concept {
         self.codings.iter().any(|c| c.code.as_deref() == Some(code))
     }
 
-    /// `system|code` of the chosen coding.
-    pub fn token(&self) -> Option<String> {
-        let coding = self.code.as_ref()?;
-        Some(format!("{}|{}", coding.system.as_deref().unwrap_or(""), coding.code.as_deref()?))
-    }
-
     /// How name and code were chosen, in a sentence.
     pub fn told(&self) -> String {
         let name = match self.name_from {
@@ -171,6 +183,9 @@ impl Concept {
             CodeFrom::StandardSystem => {
                 format!("{name}; of {} codes the standard system's was chosen.", others + 1)
             }
+            CodeFrom::VitalSign => {
+                format!("{name}; of {} codes the vital-signs profile's was chosen.", others + 1)
+            }
             CodeFrom::UserSelected => {
                 format!("{name}; of {} codes the one selected in the EHR was chosen.", others + 1)
             }
@@ -179,14 +194,19 @@ impl Concept {
     }
 }
 
-fn choose_code(codings: &[Coding], wanted: Wanted) -> (Option<&Coding>, CodeFrom) {
+fn choose_code(codings: &[Coding], wanted: Wanted, rules: Rules) -> (Option<&Coding>, CodeFrom) {
     let with_code = || codings.iter().filter(|c| c.code.is_some());
     if codings.len() <= 1 {
         let only = codings.first();
         return (only, if only.is_some() { CodeFrom::Only } else { CodeFrom::None });
     }
-    for system in wanted.standard_systems() {
-        if let Some(coding) = with_code().find(|c| c.system.as_deref() == Some(system)) {
+    if wanted == Wanted::Measurement
+        && let Some(coding) = with_code().find(|c| rules.is_vital_sign(c))
+    {
+        return (Some(coding), CodeFrom::VitalSign);
+    }
+    for system in rules.standard_systems(wanted) {
+        if let Some(coding) = with_code().find(|c| rules.is_of(c, system)) {
             return (Some(coding), CodeFrom::StandardSystem);
         }
     }
@@ -199,10 +219,19 @@ fn choose_code(codings: &[Coding], wanted: Wanted) -> (Option<&Coding>, CodeFrom
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Mapping;
+
+    fn choose_by(mapping: Mapping, json: &str, wanted: Wanted) -> Option<Concept> {
+        let concept: datatypes::CodeableConcept<'_> = serde_json::from_str(json).unwrap();
+        Concept::choose(&concept, wanted, mapping.rules())
+    }
 
     fn choose(json: &str, wanted: Wanted) -> Option<Concept> {
-        let concept: datatypes::CodeableConcept<'_> = serde_json::from_str(json).unwrap();
-        Concept::choose(&concept, wanted)
+        choose_by(Mapping::V2026_1, json, wanted)
+    }
+
+    fn code(concept: &Concept) -> Option<&str> {
+        concept.code.as_ref()?.code.as_deref()
     }
 
     #[test]
@@ -212,11 +241,24 @@ mod tests {
             {"system":"http://snomed.info/sct","code":"44054006","display":"Type 2 diabetes"}]}"#;
         let concept = choose(json, Wanted::Condition).unwrap();
         assert_eq!(concept.name, "Sugar");
-        assert_eq!(concept.token().as_deref(), Some("http://snomed.info/sct|44054006"));
+        assert_eq!(code(&concept), Some("44054006"));
         assert_eq!(
             concept.told(),
             "The name is the EHR's own text; of 2 codes the standard system's was chosen."
         );
+    }
+
+    #[test]
+    fn since_2026_2_an_oid_is_as_good_as_a_uri_and_the_vital_signs_code_wins() {
+        let by_oid = r#"{"coding":[{"system":"urn:oid:1.2.3","code":"x"},{"system":"urn:oid:2.16.840.1.113883.6.96","code":"44054006"}]}"#;
+        let chosen = |mapping, json, wanted| choose_by(mapping, json, wanted).unwrap();
+        let (old, new) = (Mapping::V2026_1, Mapping::V2026_2);
+        assert_eq!(code(&chosen(old, by_oid, Wanted::Condition)), Some("x"));
+        assert_eq!(code(&chosen(new, by_oid, Wanted::Condition)), Some("44054006"));
+        let saturation = r#"{"coding":[{"system":"http://loinc.org","code":"59408-5"},{"system":"http://loinc.org","code":"2708-6"}]}"#;
+        assert_eq!(code(&chosen(old, saturation, Wanted::Measurement)), Some("59408-5"));
+        let new = chosen(new, saturation, Wanted::Measurement);
+        assert_eq!((code(&new), new.code_from), (Some("2708-6"), CodeFrom::VitalSign));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{
     date::When,
     parse::{
         Reading, Source,
-        datatypes::{Annotation, CodeableConcept, Element, Period, Quantity, Range, Reference, shape},
+        datatypes::{Annotation, CodeableConcept, Element, Period, Quantity, Range, Reference, resource},
         primitives::{List, Str, owned},
     },
     record::{Record, Standing},
@@ -73,7 +73,7 @@ impl Condition {
     }
 }
 
-shape! {
+resource! {
     Resource {
         clinical_status: Option<CodeableConcept<'a>>,
         verification_status: Option<CodeableConcept<'a>>,
@@ -102,29 +102,32 @@ shape! {
     }
 }
 
-pub(crate) fn read(reading: &mut Reading<'_>) -> Vec<Condition> {
-    let mut items: Vec<Condition> =
-        reading.take::<Resource<'_>>("Condition").iter().map(|(source, r)| condition(source, r)).collect();
-    items.sort_by_key(|item| {
+pub(crate) fn read(reading: &Reading<'_>) -> Vec<Condition> {
+    let mut items: Vec<Condition> = reading.each("Condition", condition);
+    items.sort_by_cached_key(|item| {
         let newest = item.onset.as_ref().or(item.recorded.as_ref()).and_then(|w| w.value.as_ref()?.instant());
         (!item.record.is_valid(), item.state, item.is_encounter_diagnosis(), std::cmp::Reverse(newest))
     });
     items
 }
 
-fn condition(source: &Source, r: &Resource<'_>) -> Condition {
-    let clinical_status = source.concept("clinicalStatus", &r.clinical_status, Wanted::Any);
-    let verification = source.concept("verificationStatus", &r.verification_status, Wanted::Any);
+fn condition(source: &Source, record: Record, r: &Resource<'_>) -> Condition {
+    let clinical_status = source.concept("Condition.clinicalStatus", &r.clinical_status, Wanted::Any);
+    let verification = source.concept("Condition.verificationStatus", &r.verification_status, Wanted::Any);
     let standing = standing(verification.as_ref());
     let has = |code: &str| {
         clinical_status.as_ref().and_then(|s| s.value.as_ref()).is_some_and(|c| c.has_code(code))
     };
     let abatement = source
-        .moment("abatementDateTime", &r.abatement_date_time, &r.abatement_element)
-        .or_else(|| source.period("abatementPeriod", &r.abatement_period))
-        .or_else(|| source.in_words("abatementAge", crate::observations::quantity_words(&r.abatement_age)))
-        .or_else(|| source.in_words("abatementRange", crate::observations::range_words(&r.abatement_range)))
-        .or_else(|| source.in_words("abatementString", owned(&r.abatement_string)));
+        .moment("Condition.abatementDateTime", &r.abatement_date_time, &r.abatement_element)
+        .or_else(|| source.period("Condition.abatementPeriod", &r.abatement_period))
+        .or_else(|| {
+            source.in_words("Condition.abatementAge", crate::observations::quantity_words(&r.abatement_age))
+        })
+        .or_else(|| {
+            source.in_words("Condition.abatementRange", crate::observations::range_words(&r.abatement_range))
+        })
+        .or_else(|| source.in_words("Condition.abatementString", owned(&r.abatement_string)));
     let state = if ["active", "recurrence", "relapse"].iter().any(|c| has(c)) {
         ConditionState::Active
     } else if ["inactive", "remission", "resolved"].iter().any(|c| has(c)) || abatement.is_some() {
@@ -133,21 +136,25 @@ fn condition(source: &Source, r: &Resource<'_>) -> Condition {
         ConditionState::NotStated
     };
     Condition {
-        record: source.record(standing),
-        what: source.required_concept("code", &r.code, Wanted::Condition),
+        record: record.with(standing),
+        what: source.required_concept("Condition.code", &r.code, Wanted::Condition),
         state,
-        categories: source.concepts("category", &r.category, Wanted::Any),
-        severity: source.concept("severity", &r.severity, Wanted::Any),
+        categories: source.concepts("Condition.category", &r.category, Wanted::Any),
+        severity: source.concept("Condition.severity", &r.severity, Wanted::Any),
         onset: source
-            .moment("onsetDateTime", &r.onset_date_time, &r.onset_element)
-            .or_else(|| source.period("onsetPeriod", &r.onset_period))
-            .or_else(|| source.in_words("onsetAge", crate::observations::quantity_words(&r.onset_age)))
-            .or_else(|| source.in_words("onsetRange", crate::observations::range_words(&r.onset_range)))
-            .or_else(|| source.in_words("onsetString", owned(&r.onset_string))),
+            .moment("Condition.onsetDateTime", &r.onset_date_time, &r.onset_element)
+            .or_else(|| source.period("Condition.onsetPeriod", &r.onset_period))
+            .or_else(|| {
+                source.in_words("Condition.onsetAge", crate::observations::quantity_words(&r.onset_age))
+            })
+            .or_else(|| {
+                source.in_words("Condition.onsetRange", crate::observations::range_words(&r.onset_range))
+            })
+            .or_else(|| source.in_words("Condition.onsetString", owned(&r.onset_string))),
         abatement,
-        recorded: source.moment("recordedDate", &r.recorded_date, &r.recorded_element),
-        recorder: source.named("recorder", &r.recorder),
-        notes: source.annotations(&r.note),
+        recorded: source.moment("Condition.recordedDate", &r.recorded_date, &r.recorded_element),
+        recorder: source.named("Condition.recorder", &r.recorder),
+        notes: source.annotations("Condition.note", &r.note),
         clinical_status,
         verification,
     }

@@ -6,9 +6,9 @@ use crate::{
     concept::{Concept, Wanted},
     date::When,
     parse::{
-        Reading,
-        datatypes::{CodeableConcept, Element, Period, Reference, shape},
-        primitives::{List, Str, text},
+        Reading, Source,
+        datatypes::{CodeableConcept, Element, Period, Reference, resource},
+        primitives::{List, Str, owned, text},
     },
     record::{Record, Standing},
     value::Value,
@@ -39,7 +39,7 @@ pub struct Coverage {
     pub period: Option<Value<When>>,
 }
 
-shape! {
+resource! {
     Resource {
         status: Option<Str<'a>>,
         #[serde(rename = "_status")]
@@ -55,30 +55,29 @@ shape! {
     }
 }
 
-pub(crate) fn read(reading: &mut Reading<'_>) -> Vec<Coverage> {
-    let mut items = Vec::new();
-    for (source, r) in reading.take::<Resource<'_>>("Coverage") {
-        let status = text(&r.status);
-        let standing =
-            if status == Some("entered-in-error") { Standing::EnteredInError } else { Standing::Valid };
-        let payors = r.payor.iter().filter_map(|p| {
-            let name = crate::parse::primitives::owned(&p.display)?;
-            Some(Value::known(name, source.core("payor")))
-        });
-        items.push(Coverage {
-            record: source.record(standing),
-            what: source.required_concept("type", &r.kind, Wanted::Any),
-            is_active: status == Some("active"),
-            status: source.string("status", &r.status, &r.status_element),
-            payors: payors.collect(),
-            subscriber_id: source.string("subscriberId", &r.subscriber_id, &r.subscriber_element),
-            relationship: source.concept("relationship", &r.relationship, Wanted::Any),
-            period: source.period("period", &r.period),
-        });
-    }
-    items.sort_by_key(|item| {
+pub(crate) fn read(reading: &Reading<'_>) -> Vec<Coverage> {
+    let mut items = reading.each("Coverage", coverage);
+    items.sort_by_cached_key(|item| {
         let newest = item.period.as_ref().and_then(|w| w.value.as_ref()?.instant());
         (!item.record.is_valid(), !item.is_active, std::cmp::Reverse(newest))
     });
     items
+}
+
+fn coverage(source: &Source, record: Record, r: &Resource<'_>) -> Coverage {
+    let status = text(&r.status);
+    let standing =
+        if status == Some("entered-in-error") { Standing::EnteredInError } else { Standing::Valid };
+    let payors =
+        r.payor.iter().filter_map(|p| Some(Value::known(owned(&p.display)?, source.core("Coverage.payor"))));
+    Coverage {
+        record: record.with(standing),
+        what: source.required_concept("Coverage.type", &r.kind, Wanted::Any),
+        is_active: status == Some("active"),
+        status: source.string("Coverage.status", &r.status, &r.status_element),
+        payors: payors.collect(),
+        subscriber_id: source.string("Coverage.subscriberId", &r.subscriber_id, &r.subscriber_element),
+        relationship: source.concept("Coverage.relationship", &r.relationship, Wanted::Any),
+        period: source.period("Coverage.period", &r.period),
+    }
 }

@@ -234,7 +234,9 @@ fn parse_time(text: &str, parts: Parts) -> Option<Parts> {
     if fields.next().is_some() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let micros = fraction.chars().chain(std::iter::repeat('0')).take(6).collect::<String>().parse().ok()?;
+    let micros = (0..6).fold(0, |micros, at| {
+        micros * 10 + fraction.as_bytes().get(at).map_or(0, |digit| u32::from(digit - b'0'))
+    });
     let offset_minutes = match zone {
         "" => None,
         "Z" => Some(0),
@@ -250,7 +252,8 @@ fn parse_time(text: &str, parts: Parts) -> Option<Parts> {
 }
 
 fn digits(text: &str, length: usize) -> Option<u32> {
-    (text.len() == length && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+    let digit = |number: u32, b: u8| b.is_ascii_digit().then(|| number * 10 + u32::from(b - b'0'));
+    if text.len() == length { text.bytes().try_fold(0, digit) } else { None }
 }
 
 fn month_days(year: i32, month: u8) -> u8 {

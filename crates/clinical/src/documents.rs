@@ -7,7 +7,9 @@ use crate::{
     date::{Date, When},
     parse::{
         Reading, Source, absent_in,
-        datatypes::{Attachment as AttachmentShape, CodeableConcept, Element, Period, Reference, shape},
+        datatypes::{
+            Attachment as AttachmentShape, CodeableConcept, Element, Period, Reference, resource, shape,
+        },
         primitives::{List, Str, owned, text},
         references::local_reference,
     },
@@ -90,7 +92,7 @@ pub struct Document {
     pub attachments: Vec<Attachment>,
 }
 
-shape! {
+resource! {
     Resource {
         status: Option<Str<'a>>,
         #[serde(rename = "_status")]
@@ -112,14 +114,11 @@ shape! {
 shape! { ContentShape { attachment: Option<AttachmentShape<'a>> } }
 shape! { ContextShape { period: Option<Period<'a>> } }
 
-pub(crate) fn read(reading: &mut Reading<'_>) -> Vec<Document> {
+pub(crate) fn read(reading: &Reading<'_>) -> Vec<Document> {
     let base = reading.context.fhir_base;
-    let mut items: Vec<Document> = reading
-        .take::<Resource<'_>>("DocumentReference")
-        .iter()
-        .map(|(source, r)| document(source, r, base))
-        .collect();
-    items.sort_by_key(|item| {
+    let mut items: Vec<Document> =
+        reading.each("DocumentReference", |source, record, r| document(source, record, r, base));
+    items.sort_by_cached_key(|item| {
         let when = item.date.as_ref().or(item.care_period.as_ref());
         let newest = when.and_then(|w| w.value.as_ref()?.instant());
         (!item.record.is_valid(), !item.is_current, std::cmp::Reverse(newest))
@@ -127,26 +126,29 @@ pub(crate) fn read(reading: &mut Reading<'_>) -> Vec<Document> {
     items
 }
 
-fn document(source: &Source, r: &Resource<'_>, base: &str) -> Document {
+fn document(source: &Source, record: Record, r: &Resource<'_>, base: &str) -> Document {
     let in_error =
         text(&r.status) == Some("entered-in-error") || text(&r.doc_status) == Some("entered-in-error");
     let attachments =
         r.content.iter().filter_map(|c| c.attachment.as_ref()).map(|a| attachment(a, base)).collect();
     Document {
-        record: source.record(if in_error { Standing::EnteredInError } else { Standing::Valid }),
-        what: source.required_concept("type", &r.kind, Wanted::Measurement),
+        record: record.with(if in_error { Standing::EnteredInError } else { Standing::Valid }),
+        what: source.required_concept("DocumentReference.type", &r.kind, Wanted::Measurement),
         is_current: text(&r.status) != Some("superseded"),
-        status: source.string("status", &r.status, &r.status_element),
-        document_status: source.string("docStatus", &r.doc_status, &None),
-        categories: source.concepts("category", &r.category, Wanted::Any),
-        date: source.moment("date", &r.date, &r.date_element),
-        care_period: r.context.as_ref().and_then(|c| source.period("context.period", &c.period)),
+        status: source.string("DocumentReference.status", &r.status, &r.status_element),
+        document_status: source.string("DocumentReference.docStatus", &r.doc_status, &None),
+        categories: source.concepts("DocumentReference.category", &r.category, Wanted::Any),
+        date: source.moment("DocumentReference.date", &r.date, &r.date_element),
+        care_period: r
+            .context
+            .as_ref()
+            .and_then(|c| source.period("DocumentReference.context.period", &c.period)),
         authors: r
             .author
             .iter()
-            .filter_map(|a| Some(Value::known(owned(&a.display)?, source.core("author"))))
+            .filter_map(|a| Some(Value::known(owned(&a.display)?, source.core("DocumentReference.author"))))
             .collect(),
-        description: source.string("description", &r.description, &None),
+        description: source.string("DocumentReference.description", &r.description, &None),
         attachments,
     }
 }

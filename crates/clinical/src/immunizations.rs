@@ -7,7 +7,7 @@ use crate::{
     date::When,
     parse::{
         Reading, Source,
-        datatypes::{CodeableConcept, Element, shape},
+        datatypes::{CodeableConcept, Element, resource, shape},
         primitives::{List, Str, owned, text},
     },
     record::{Record, Standing},
@@ -43,7 +43,7 @@ pub struct Immunization {
     pub is_primary_source: Option<bool>,
 }
 
-shape! {
+resource! {
     Resource {
         status: Option<Str<'a>>,
         #[serde(rename = "_status")]
@@ -67,20 +67,16 @@ shape! {
     }
 }
 
-pub(crate) fn read(reading: &mut Reading<'_>) -> Vec<Immunization> {
-    let mut items: Vec<Immunization> = reading
-        .take::<Resource<'_>>("Immunization")
-        .iter()
-        .map(|(source, r)| immunization(source, r))
-        .collect();
-    items.sort_by_key(|item| {
+pub(crate) fn read(reading: &Reading<'_>) -> Vec<Immunization> {
+    let mut items: Vec<Immunization> = reading.each("Immunization", immunization);
+    items.sort_by_cached_key(|item| {
         let newest = item.when.as_ref().and_then(|w| w.value.as_ref()?.instant());
         (!item.record.is_valid(), std::cmp::Reverse(newest))
     });
     items
 }
 
-fn immunization(source: &Source, r: &Resource<'_>) -> Immunization {
+fn immunization(source: &Source, record: Record, r: &Resource<'_>) -> Immunization {
     let status = text(&r.status);
     let standing =
         if status == Some("entered-in-error") { Standing::EnteredInError } else { Standing::Valid };
@@ -88,16 +84,16 @@ fn immunization(source: &Source, r: &Resource<'_>) -> Immunization {
         p.dose_number_positive_int.map(|n| n.as_str().to_owned()).or_else(|| owned(&p.dose_number_string))
     });
     Immunization {
-        record: source.record(standing),
-        what: source.required_concept("vaccineCode", &r.vaccine_code, Wanted::Vaccine),
+        record: record.with(standing),
+        what: source.required_concept("Immunization.vaccineCode", &r.vaccine_code, Wanted::Vaccine),
         not_given: status == Some("not-done"),
-        status: source.string("status", &r.status, &r.status_element),
-        reason: source.concept("statusReason", &r.status_reason, Wanted::Any),
+        status: source.string("Immunization.status", &r.status, &r.status_element),
+        reason: source.concept("Immunization.statusReason", &r.status_reason, Wanted::Any),
         when: source
-            .moment("occurrenceDateTime", &r.occurrence_date_time, &r.occurrence_element)
-            .or_else(|| source.in_words("occurrenceString", owned(&r.occurrence_string))),
-        dose: dose.map(|d| Value::known(d, source.core("protocolApplied.doseNumber"))),
-        lot: source.string("lotNumber", &r.lot_number, &None),
+            .moment("Immunization.occurrenceDateTime", &r.occurrence_date_time, &r.occurrence_element)
+            .or_else(|| source.in_words("Immunization.occurrenceString", owned(&r.occurrence_string))),
+        dose: dose.map(|d| Value::known(d, source.core("Immunization.protocolApplied.doseNumber"))),
+        lot: source.string("Immunization.lotNumber", &r.lot_number, &None),
         is_primary_source: r.primary_source,
     }
 }

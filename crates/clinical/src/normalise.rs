@@ -31,26 +31,39 @@ pub fn normalise(
     section: Section,
     context: &Context<'_>,
     inputs: &[Input<'_>],
-    problems: Vec<ReadProblem>,
+    mut problems: Vec<ReadProblem>,
 ) -> ChartSection {
-    let mut reading = Reading::new(context, inputs, problems);
+    if !context.fhir_version.maps(section) {
+        problems.push(ReadProblem::not_mapped(context.fhir_version));
+        return section_of(section, context, &[], problems, Content::Nothing);
+    }
+    let reading = Reading::new(context, inputs, problems);
     let content = match section {
         Section::Banner => {
-            banner::read(&mut reading).map_or(Content::Nothing, |banner| Content::Banner(Box::new(banner)))
+            banner::read(&reading).map_or(Content::Nothing, |banner| Content::Banner(Box::new(banner)))
         }
-        Section::Problems => Content::Problems { items: conditions::read(&mut reading) },
-        Section::Medications => Content::Medications { items: medications::read(&mut reading) },
-        Section::Allergies => Content::Allergies(allergies::read(&mut reading)),
-        Section::Vitals => Content::Vitals(observations::read(&mut reading)),
-        Section::Results => Content::Results(observations::read(&mut reading)),
-        Section::Encounters => Content::Encounters { items: encounters::read(&mut reading) },
-        Section::Documents => Content::Documents { items: documents::read(&mut reading) },
-        Section::Immunizations => Content::Immunizations { items: immunizations::read(&mut reading) },
-        Section::Procedures => Content::Procedures { items: procedures::read(&mut reading) },
-        Section::Careteam => Content::Careteam { items: careteam::read(&mut reading) },
-        Section::Coverage => Content::Coverage { items: coverage::read(&mut reading) },
+        Section::Problems => Content::Problems { items: conditions::read(&reading) },
+        Section::Medications => Content::Medications { items: medications::read(&reading) },
+        Section::Allergies => Content::Allergies(allergies::read(&reading)),
+        Section::Vitals => Content::Vitals(observations::read(&reading)),
+        Section::Results => Content::Results(observations::read(&reading)),
+        Section::Encounters => Content::Encounters { items: encounters::read(&reading) },
+        Section::Documents => Content::Documents { items: documents::read(&reading) },
+        Section::Immunizations => Content::Immunizations { items: immunizations::read(&reading) },
+        Section::Procedures => Content::Procedures { items: procedures::read(&reading) },
+        Section::Careteam => Content::Careteam { items: careteam::read(&reading) },
+        Section::Coverage => Content::Coverage { items: coverage::read(&reading) },
     };
-    let problems = reading.into_problems();
+    section_of(section, context, inputs, reading.into_problems(), content)
+}
+
+fn section_of(
+    section: Section,
+    context: &Context<'_>,
+    inputs: &[Input<'_>],
+    problems: Vec<ReadProblem>,
+    content: Content,
+) -> ChartSection {
     let state = state(inputs.is_empty() || content == Content::Nothing, &problems);
     let content = match state {
         SectionState::Complete | SectionState::Partial => content,
@@ -59,6 +72,8 @@ pub fn normalise(
     ChartSection {
         section,
         state,
+        fhir_version: context.fhir_version,
+        mapping: context.mapping,
         read_at: inputs.iter().map(|input| input.read_at).min(),
         resources: inputs.len(),
         problems,

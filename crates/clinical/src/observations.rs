@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     concept::{Concept, Wanted},
     date::When,
+    mapping::Rules,
     parse::{
         Reading, Source,
         datatypes::{Annotation, CodeableConcept, Element, Period, Range, Reference},
@@ -101,7 +102,7 @@ impl Observation {
 }
 
 value::measured! {
-    Resource {
+    resource Resource {
         status: Option<Str<'a>>,
         #[serde(rename = "_status")]
         status_element: Option<Element<'a>>,
@@ -121,63 +122,60 @@ value::measured! {
 }
 
 value::measured! {
-    Part { code: Option<CodeableConcept<'a>> }
+    shape Part { code: Option<CodeableConcept<'a>> }
 }
 
-pub(crate) fn read(reading: &mut Reading<'_>) -> Observations {
-    let resources = reading.take::<Resource<'_>>("Observation");
-    let items = resources.iter().map(|(source, r)| observation(source, r)).collect();
-    let mut items = pressure::merge_unpaired(items);
-    items.sort_by_key(|item: &Observation| (!item.counts(), std::cmp::Reverse(item.instant())));
+pub(crate) fn read(reading: &Reading<'_>) -> Observations {
+    let items = reading.each("Observation", observation);
+    let mut items = pressure::merge_unpaired(items, reading.context.mapping.rules());
+    items.sort_by_cached_key(|item: &Observation| (!item.counts(), std::cmp::Reverse(item.instant())));
     let trends = trend::trends(&items);
     Observations { items, trends }
 }
 
-fn observation(source: &Source, r: &Resource<'_>) -> Observation {
+fn observation(source: &Source, record: Record, r: &Resource<'_>) -> Observation {
     let standing = match text(&r.status) {
         Some("entered-in-error") => Standing::EnteredInError,
         _ => Standing::Valid,
     };
-    let what = source.required_concept("code", &r.code, Wanted::Measurement);
+    let what = source.required_concept("Observation.code", &r.code, Wanted::Measurement);
     let components: Vec<Component> =
         r.component.iter().enumerate().map(|(index, part)| component(source, index, part)).collect();
     let own = r.sent(source, "");
     let pressure = if own.is_none() { pressure::reading(source, &what, &components) } else { None };
     let is_pressure = pressure.is_some();
     let is_group = own.is_none() && components.is_empty() && !r.has_member.is_empty();
-    let value = own.or(pressure).unwrap_or_else(|| absent(source, "value", &r.data_absent_reason));
+    let value = own.or(pressure).unwrap_or_else(|| absent(source, "", &r.data_absent_reason));
     let ranges = quantity::ranges(&r.reference_range);
     let flag = flag::flag(source, "", &r.interpretation, &value, &ranges);
     let of_parts = || pressure::gravest(components.iter().filter_map(|c| c.flag.as_ref()));
     Observation {
-        record: source.record(standing),
-        key: key(&what),
+        record: record.with(standing),
+        key: if is_pressure { pressure::KEY.to_owned() } else { key(source.rules(), &what) },
         flag: flag.or_else(|| if is_pressure { of_parts() } else { None }),
         when: source
-            .moment("effectiveDateTime", &r.effective_date_time, &r.effective_element)
-            .or_else(|| source.moment("effectiveInstant", &r.effective_instant, &None))
-            .or_else(|| source.period("effectivePeriod", &r.effective_period)),
-        status: source.string("status", &r.status, &r.status_element),
+            .moment("Observation.effectiveDateTime", &r.effective_date_time, &r.effective_element)
+            .or_else(|| source.moment("Observation.effectiveInstant", &r.effective_instant, &None))
+            .or_else(|| source.period("Observation.effectivePeriod", &r.effective_period)),
+        status: source.string("Observation.status", &r.status, &r.status_element),
         value,
         ranges,
         components,
         is_group,
-        specimen: source.named("specimen", &r.specimen),
-        method: source.concept("method", &r.method, Wanted::Any),
-        body_site: source.concept("bodySite", &r.body_site, Wanted::Condition),
-        notes: source.annotations(&r.note),
+        specimen: source.named("Observation.specimen", &r.specimen),
+        method: source.concept("Observation.method", &r.method, Wanted::Any),
+        body_site: source.concept("Observation.bodySite", &r.body_site, Wanted::Condition),
+        notes: source.annotations("Observation.note", &r.note),
         what,
     }
 }
 
 fn component(source: &Source, index: usize, part: &Part<'_>) -> Component {
     let path = format!("component[{index}].");
-    let value = part
-        .sent(source, &path)
-        .unwrap_or_else(|| absent(source, &format!("{path}value"), &part.data_absent_reason));
+    let value = part.sent(source, &path).unwrap_or_else(|| absent(source, &path, &part.data_absent_reason));
     let ranges = quantity::ranges(&part.reference_range);
     Component {
-        what: source.required_concept(&format!("{path}code"), &part.code, Wanted::Measurement),
+        what: source.required_concept_within(&path, "Observation.code", &part.code, Wanted::Measurement),
         flag: flag::flag(source, &path, &part.interpretation, &value, &ranges),
         value,
         ranges,
@@ -185,15 +183,18 @@ fn component(source: &Source, index: usize, part: &Part<'_>) -> Component {
 }
 
 /// No value was sent: why, if `dataAbsentReason` says (codes of its own system, or only a text).
-fn absent(source: &Source, path: &str, reason: &Option<CodeableConcept<'_>>) -> Value<ObservationValue> {
+fn absent(source: &Source, within: &str, reason: &Option<CodeableConcept<'_>>) -> Value<ObservationValue> {
     let reason = reason.as_ref().map(|concept| {
         concept.coding.iter().find_map(|c| text(&c.code)).map_or(Absent::Other, Absent::from_code)
     });
-    Value::absent(reason.unwrap_or(Absent::NotSent), source.core(path))
+    Value::absent(reason.unwrap_or(Absent::NotSent), source.core_within(within, "Observation.value"))
 }
 
 /// What is the same kind of observation: by code, else by name.
-fn key(what: &Value<Concept>) -> String {
+fn key(rules: Rules, what: &Value<Concept>) -> String {
     let concept = what.value.as_ref();
-    concept.and_then(Concept::token).or_else(|| concept.map(|c| c.name.to_lowercase())).unwrap_or_default()
+    concept
+        .and_then(|c| rules.token(c.code.as_ref()?))
+        .or_else(|| concept.map(|c| c.name.to_lowercase()))
+        .unwrap_or_default()
 }

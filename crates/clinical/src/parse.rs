@@ -1,4 +1,4 @@
-//! Borrowed shapes of R4 JSON and the reader that turns them into sourced values.
+//! Borrowed shapes of R4's JSON and the reader that turns them into sourced values.
 //!
 //! The shapes take what the chart needs and skip the rest; they hold patient data and therefore have no `Debug`.
 
@@ -8,5 +8,6 @@ mod reading;
 pub(crate) mod references;
 mod source;
 
-pub(crate) use reading::Reading;
+pub use reading::{MAX_OBJECTS, MAX_RESOURCES};
+pub(crate) use reading::{Reading, type_of};
 pub(crate) use source::{Source, absent_as_coding, absent_in};

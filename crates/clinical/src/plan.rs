@@ -5,7 +5,7 @@
 
 use sallyport_model::{EncounterId, PatientId};
 
-use crate::{Input, Section, medications, parse::references::local_reference};
+use crate::{FhirVersion, Input, Mapping, Section, medications, parse::references::local_reference};
 
 /// About whom, and where: what a plan and its answers are read against.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +16,10 @@ pub struct Context<'a> {
     pub encounter: Option<&'a EncounterId>,
     /// The endpoint's FHIR base: absolute references under it are this server's own, all others are left alone.
     pub fhir_base: &'a str,
+    /// The version of FHIR in which the endpoint answers.
+    pub fhir_version: FhirVersion,
+    /// The mapping to which the endpoint is pinned.
+    pub mapping: Mapping,
 }
 
 /// How a query asks.
@@ -56,13 +60,17 @@ impl std::fmt::Debug for Query {
 /// At most this many referenced resources are read in the second round: a page waits for them.
 pub const MAX_FOLLOW_UPS: usize = 40;
 
-/// The queries of a section. Every search carries the patient.
+/// The queries of a section; none for one that is not mapped from that version of FHIR. Every search carries the patient.
 pub fn plan(section: Section, context: &Context<'_>) -> Vec<Query> {
+    if !context.fhir_version.maps(section) {
+        return Vec::new();
+    }
     let search = |resource_type, params: &[(&'static str, &str)]| {
         let mut all = vec![("patient", context.patient.expose().to_owned())];
         all.extend(params.iter().map(|(name, value)| (*name, (*value).to_owned())));
         Query { resource_type, interaction: Interaction::Search(all), optional: false }
     };
+    let newest = ("_sort", "-date");
     match section {
         Section::Banner => {
             let mut queries = vec![read("Patient", context.patient.expose(), false)];
@@ -70,22 +78,35 @@ pub fn plan(section: Section, context: &Context<'_>) -> Vec<Query> {
             queries
         }
         Section::Problems => vec![search("Condition", &[("_count", "100")])],
-        // US Core requires `intent` with the patient; orders, plans and reported use are what a list of medications is.
-        Section::Medications => {
-            vec![search(
+        Section::Medications => match context.fhir_version {
+            FhirVersion::Dstu2 => vec![
+                search("MedicationOrder", &[("_count", "100")]),
+                search("MedicationStatement", &[("_count", "100")]),
+            ],
+            FhirVersion::Stu3 => vec![
+                search("MedicationRequest", &[("_count", "100")]),
+                search("MedicationStatement", &[("_count", "100")]),
+            ],
+            // US Core requires `intent` with the patient; orders, plans and reported use are what a list of medications is.
+            FhirVersion::R4 | FhirVersion::R4B | FhirVersion::R5 => vec![search(
                 "MedicationRequest",
                 &[
                     ("intent", "proposal,plan,order,original-order,reflex-order,filler-order,instance-order"),
                     ("_count", "100"),
                 ],
-            )]
-        }
+            )],
+        },
         Section::Allergies => vec![search("AllergyIntolerance", &[("_count", "100")])],
+        // DSTU2 has another way of asking for an order (`_sort:desc`), which nobody has been seen to keep.
+        Section::Vitals | Section::Results if context.fhir_version == FhirVersion::Dstu2 => {
+            let category = if section == Section::Vitals { "vital-signs" } else { "laboratory" };
+            vec![search("Observation", &[("category", category), ("_count", "200")])]
+        }
         Section::Vitals => {
-            vec![search("Observation", &[("category", "vital-signs"), ("_sort", "-date"), ("_count", "200")])]
+            vec![search("Observation", &[("category", "vital-signs"), newest, ("_count", "200")])]
         }
         Section::Results => {
-            vec![search("Observation", &[("category", "laboratory"), ("_sort", "-date"), ("_count", "200")])]
+            vec![search("Observation", &[("category", "laboratory"), newest, ("_count", "200")])]
         }
         Section::Encounters => vec![search("Encounter", &[("_sort", "-date"), ("_count", "50")])],
         Section::Documents => vec![search("DocumentReference", &[("_sort", "-date"), ("_count", "50")])],
@@ -105,7 +126,7 @@ pub fn follow_up(section: Section, context: &Context<'_>, inputs: &[Input<'_>]) 
         return Vec::new();
     }
     let mut queries: Vec<Query> = Vec::new();
-    for reference in inputs.iter().filter_map(medications::medication_reference) {
+    for reference in inputs.iter().filter_map(|i| medications::medication_reference(context, i)) {
         let Some(("Medication", id)) = local_reference(&reference, context.fhir_base) else { continue };
         let query = read("Medication", id, true);
         if queries.len() < MAX_FOLLOW_UPS && !queries.contains(&query) {
@@ -128,7 +149,13 @@ mod tests {
     #[test]
     fn no_section_plans_a_search_without_the_patient() {
         let (patient, encounter) = (PatientId::parse("p1").unwrap(), EncounterId::parse("e1").unwrap());
-        let context = Context { patient: &patient, encounter: Some(&encounter), fhir_base: BASE };
+        let context = Context {
+            patient: &patient,
+            encounter: Some(&encounter),
+            fhir_base: BASE,
+            fhir_version: FhirVersion::R4,
+            mapping: Mapping::V2026_1,
+        };
         for section in Section::ALL {
             let queries = plan(*section, &context);
             assert!(!queries.is_empty(), "{section}");
@@ -146,7 +173,13 @@ mod tests {
     #[test]
     fn a_query_never_prints_the_patient() {
         let patient = PatientId::parse("secret-id").unwrap();
-        let context = Context { patient: &patient, encounter: None, fhir_base: BASE };
+        let context = Context {
+            patient: &patient,
+            encounter: None,
+            fhir_base: BASE,
+            fhir_version: FhirVersion::R4,
+            mapping: Mapping::V2026_1,
+        };
         for section in Section::ALL {
             assert!(!format!("{:?}", plan(*section, &context)).contains("secret-id"), "{section}");
         }
@@ -155,7 +188,13 @@ mod tests {
     #[test]
     fn medications_by_reference_are_followed_once_and_only_into_this_server() {
         let patient = PatientId::parse("p1").unwrap();
-        let context = Context { patient: &patient, encounter: None, fhir_base: BASE };
+        let context = Context {
+            patient: &patient,
+            encounter: None,
+            fhir_base: BASE,
+            fhir_version: FhirVersion::R4,
+            mapping: Mapping::V2026_1,
+        };
         let order = |reference: &str| {
             format!(
                 r#"{{"resourceType":"MedicationRequest","id":"m","medicationReference":{{"reference":"{reference}"}}}}"#

@@ -3,6 +3,8 @@
 use sallyport_model::Code;
 use serde::{Deserialize, Serialize};
 
+use crate::FhirVersion;
+
 /// The kinds of missing data; a person is told different things about each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -45,9 +47,15 @@ impl ReadProblem {
             Code::ScopeDenied | Code::FeatureOff | Code::FeatureUnknown | Code::TypeDenied => {
                 ProblemKind::NotGranted
             }
-            Code::PolicyDenied | Code::UpstreamForbidden | Code::UpstreamForeignPatient => {
-                ProblemKind::Withheld
-            }
+            Code::PolicyDenied
+            | Code::UpstreamForbidden
+            | Code::UpstreamForeignPatient
+            | Code::PartialWithheldByEhr => ProblemKind::Withheld,
+            Code::PartialNarrowed
+            | Code::PartialShortRead
+            | Code::PartialLoop
+            | Code::PartialStall
+            | Code::PartialPageLimit => ProblemKind::Truncated,
             _ => ProblemKind::Failed,
         };
         Self {
@@ -72,12 +80,36 @@ impl ReadProblem {
         }
     }
 
+    /// There were more resources than a section is made of.
+    pub(crate) fn more_than_shown() -> Self {
+        Self {
+            kind: ProblemKind::Truncated,
+            code: "chart.truncated".to_owned(),
+            message: "More entries were read than can be shown together.".to_owned(),
+            next_step: "Look in the EHR for the others.".to_owned(),
+            resource_type: None,
+            reference: None,
+        }
+    }
+
+    /// The section is not mapped from the version of FHIR that the endpoint speaks.
+    pub(crate) fn not_mapped(version: FhirVersion) -> Self {
+        Self {
+            kind: ProblemKind::Failed,
+            code: "chart.version_not_mapped".to_owned(),
+            message: format!("This part of the chart is not read from an EHR that speaks FHIR {version}."),
+            next_step: "Look for it in the EHR.".to_owned(),
+            resource_type: None,
+            reference: None,
+        }
+    }
+
     /// One resource that could not be understood. Says nothing of its content.
     pub(crate) fn unreadable(resource_type: Option<&str>, reference: Option<String>) -> Self {
         Self {
             kind: ProblemKind::Unreadable,
             code: "chart.resource_unreadable".to_owned(),
-            message: "One entry is not in the form that FHIR R4 prescribes and is not shown.".to_owned(),
+            message: "One entry is not in the form that FHIR prescribes and is not shown.".to_owned(),
             next_step: "Look for it in the EHR; its source can be opened here.".to_owned(),
             resource_type: resource_type.map(ToOwned::to_owned),
             reference,

@@ -7,7 +7,9 @@ use crate::{
     date::When,
     parse::{
         Reading, Source,
-        datatypes::{Annotation, CodeableConcept, Element, Period, Quantity, Range, Reference, shape},
+        datatypes::{
+            Annotation, CodeableConcept, Element, Period, Quantity, Range, Reference, resource, shape,
+        },
         primitives::{List, Str, owned, text},
     },
     record::{Record, Standing},
@@ -39,7 +41,7 @@ pub struct Procedure {
     pub notes: Vec<Value<String>>,
 }
 
-shape! {
+resource! {
     Resource {
         status: Option<Str<'a>>,
         #[serde(rename = "_status")]
@@ -61,38 +63,45 @@ shape! {
 
 shape! { Performer { actor: Option<Reference<'a>> } }
 
-pub(crate) fn read(reading: &mut Reading<'_>) -> Vec<Procedure> {
-    let mut items: Vec<Procedure> =
-        reading.take::<Resource<'_>>("Procedure").iter().map(|(source, r)| procedure(source, r)).collect();
-    items.sort_by_key(|item| {
+pub(crate) fn read(reading: &Reading<'_>) -> Vec<Procedure> {
+    let mut items: Vec<Procedure> = reading.each("Procedure", procedure);
+    items.sort_by_cached_key(|item| {
         let newest = item.when.as_ref().and_then(|w| w.value.as_ref()?.instant());
         (!item.record.is_valid(), std::cmp::Reverse(newest))
     });
     items
 }
 
-fn procedure(source: &Source, r: &Resource<'_>) -> Procedure {
+fn procedure(source: &Source, record: Record, r: &Resource<'_>) -> Procedure {
     let status = text(&r.status);
     let standing =
         if status == Some("entered-in-error") { Standing::EnteredInError } else { Standing::Valid };
     Procedure {
-        record: source.record(standing),
-        what: source.required_concept("code", &r.code, Wanted::Condition),
+        record: record.with(standing),
+        what: source.required_concept("Procedure.code", &r.code, Wanted::Condition),
         not_done: status == Some("not-done"),
-        status: source.string("status", &r.status, &r.status_element),
+        status: source.string("Procedure.status", &r.status, &r.status_element),
         when: source
-            .moment("performedDateTime", &r.performed_date_time, &r.performed_element)
-            .or_else(|| source.period("performedPeriod", &r.performed_period))
-            .or_else(|| source.in_words("performedString", owned(&r.performed_string)))
+            .moment("Procedure.performedDateTime", &r.performed_date_time, &r.performed_element)
+            .or_else(|| source.period("Procedure.performedPeriod", &r.performed_period))
+            .or_else(|| source.in_words("Procedure.performedString", owned(&r.performed_string)))
             .or_else(|| {
-                source.in_words("performedAge", crate::observations::quantity_words(&r.performed_age))
+                source
+                    .in_words("Procedure.performedAge", crate::observations::quantity_words(&r.performed_age))
             })
             .or_else(|| {
-                source.in_words("performedRange", crate::observations::range_words(&r.performed_range))
+                source.in_words(
+                    "Procedure.performedRange",
+                    crate::observations::range_words(&r.performed_range),
+                )
             }),
-        body_sites: source.concepts("bodySite", &r.body_site, Wanted::Condition),
-        reasons: source.concepts("reasonCode", &r.reason_code, Wanted::Condition),
-        performers: r.performer.iter().filter_map(|p| source.named("performer.actor", &p.actor)).collect(),
-        notes: source.annotations(&r.note),
+        body_sites: source.concepts("Procedure.bodySite", &r.body_site, Wanted::Condition),
+        reasons: source.concepts("Procedure.reasonCode", &r.reason_code, Wanted::Condition),
+        performers: r
+            .performer
+            .iter()
+            .filter_map(|p| source.named("Procedure.performer.actor", &p.actor))
+            .collect(),
+        notes: source.annotations("Procedure.note", &r.note),
     }
 }

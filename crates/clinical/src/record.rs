@@ -51,6 +51,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// With that standing.
+    pub(crate) fn with(self, standing: Standing) -> Self {
+        Self { standing, ..self }
+    }
+
     /// Whether the entry may be shown among what is true of the patient.
     pub fn is_valid(&self) -> bool {
         self.standing == Standing::Valid

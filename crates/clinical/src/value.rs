@@ -1,6 +1,6 @@
 //! A value with its origin: where in which resource it stood, in which version, when it was read, or why it is absent.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use sallyport_model::Micros;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// An element of the R4 resource itself.
+    /// An element of the resource itself.
     Core,
     /// An extension or slice of a published profile (US Core, HL7).
     Profile,
@@ -22,6 +22,10 @@ pub enum Origin {
 pub struct Provenance {
     /// The layer that defines the element.
     pub origin: Origin,
+    /// What defines it where the resource type does not: the URL of the profile that the resource claims (`meta.profile`),
+    /// or of the extension.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub defined_by: Option<String>,
     /// `Type/id`.
     #[schema(value_type = String)]
     pub reference: Arc<str>,
@@ -29,8 +33,9 @@ pub struct Provenance {
     #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub version: Option<Arc<str>>,
-    /// The element, e.g. `Patient.birthDate`.
-    pub path: String,
+    /// The element as sent, e.g. `Patient.birthDate`.
+    #[schema(value_type = String)]
+    pub path: Cow<'static, str>,
     /// When it was read, microseconds since the epoch.
     pub read_at: Micros,
 }

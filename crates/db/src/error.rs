@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use sallyport_model::Code;
 use sqlx::{error::DatabaseError, migrate::MigrateError, postgres::PgDatabaseError, sqlite::SqliteError};
+
+use crate::Missing;
 
 /// A failed statement. Neither its text nor its `Debug` repeats a value from a row; the driver's own words are only in
 /// [`source`](std::error::Error::source), for the operator who starts a process.
@@ -17,6 +20,15 @@ pub enum Error {
     /// The server does not keep what it has confirmed.
     #[error("the database runs with {0} off, so a commit would not be durable")]
     NotDurable(&'static str),
+    /// So many migrations have to be applied first, by somebody else.
+    #[error("{0} migrations are pending, apply them with sallyport migrate")]
+    MigrationsPending(usize),
+    /// The database is known not to be usable now, so the statement was not tried.
+    #[error("the database cannot be used now: {0}")]
+    Unready(Missing),
+    /// The server did not answer within the statement's limit.
+    #[error("the database did not answer in time")]
+    Late,
     /// Names of schemas are ours, not input.
     #[error("not a schema name")]
     SchemaName,
@@ -31,16 +43,33 @@ impl Error {
     /// Trying again later can help: the server is away, full or busy.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Driver(
-                sqlx::Error::Io(_)
-                | sqlx::Error::Tls(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed,
-            ) => true,
-            Self::Driver(sqlx::Error::Database(e)) => is_passing(e.as_ref()),
+            Self::Unready(_) | Self::Late => true,
+            Self::Migrate(MigrateError::Execute(error)) => is_away(error),
+            Self::Driver(error) => is_away(error),
             _ => false,
         }
+    }
+
+    /// The stable code for whoever is refused because of it.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Unready(missing) => missing.code(),
+            _ if self.is_unavailable() => Code::DependencyDown,
+            _ => Code::Internal,
+        }
+    }
+}
+
+/// Whether the database could not be reached or was busy.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(e) => is_passing(e.as_ref()),
+        _ => false,
     }
 }
 
@@ -51,8 +80,8 @@ fn is_passing(error: &dyn DatabaseError) -> bool {
         // The low byte is the primary code: BUSY, LOCKED, IOERR, FULL, CANTOPEN (sqlite.org/rescode.html).
         return code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14));
     }
-    // Connection, rollback to resolve a conflict, resources, shut down (Postgres, appendix A).
-    ["08", "40", "53", "57P"].iter().any(|class| code.starts_with(class))
+    // Connection, rollback to resolve a conflict, resources, shut down, ended by a time limit (Postgres, appendix A).
+    ["08", "40", "53", "57P", "57014", "25P03", "55P03"].iter().any(|class| code.starts_with(class))
 }
 
 impl fmt::Debug for Error {
@@ -72,6 +101,9 @@ impl fmt::Debug for Error {
             }
             Self::Migrate(error) => write!(f, "Migrate({error:?}")?,
             Self::NotDurable(setting) => write!(f, "NotDurable({setting}")?,
+            Self::MigrationsPending(count) => write!(f, "MigrationsPending({count}")?,
+            Self::Unready(missing) => write!(f, "Unready({missing:?}")?,
+            Self::Late => return f.write_str("Late"),
             Self::SchemaName => return f.write_str("SchemaName"),
         }
         f.write_str(")")

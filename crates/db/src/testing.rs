@@ -1,11 +1,16 @@
 //! Databases for tests: each test gets its own and leaves nothing behind.
 
-use std::path::{Path, PathBuf};
+pub mod next_version;
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use sallyport_model::{RequestId, SystemClock};
 use sqlx::Connection;
 
-use crate::{Error, Migrations, Pool};
+use crate::{Error, Migrations, Pool, Settings};
 
 /// Which Postgres tests use: `SALLYPORT_TEST_POSTGRES`, or the local one.
 const DEFAULT_POSTGRES: &str = "postgres://postgres@127.0.0.1:5432/postgres";
@@ -33,9 +38,7 @@ impl TestDb {
         let folder = std::env::temp_dir().join(format!("sallyport-db-{}", unique()));
         std::fs::create_dir_all(&folder).map_err(sqlx::Error::Io)?;
         let pool = Pool::sqlite(&folder.join("test.sqlite")).await?;
-        let database = Self { pool, home: Home::Folder(folder) };
-        database.pool.migrate(migrations).await?;
-        Ok(database)
+        Self { pool, home: Home::Folder(folder) }.migrated(migrations).await
     }
 
     /// A schema of its own on the test server.
@@ -46,10 +49,60 @@ impl TestDb {
         let url =
             std::env::var("SALLYPORT_TEST_POSTGRES").unwrap_or_else(|_unset| DEFAULT_POSTGRES.to_owned());
         let name = format!("t_{}", unique());
-        let pool = Pool::postgres(&url, &name).await?;
-        let database = Self { pool, home: Home::Schema { url, name } };
-        database.pool.migrate(migrations).await?;
-        Ok(database)
+        // What a test turns is its own clock, not the server's.
+        let pool = Pool::postgres(&url, &name, Settings::default())?.with_callers_clock();
+        Self { pool, home: Home::Schema { url, name } }.migrated(migrations).await
+    }
+
+    /// The same for a test that is about a server: `None` when `SALLYPORT_TEST_QUICK=1` says that only cargo is here
+    /// (then it says so).
+    ///
+    /// # Panics
+    /// When the server is not there.
+    #[expect(clippy::print_stderr, reason = "a test that does not run must say so")]
+    pub async fn server(migrations: Migrations) -> Option<Self> {
+        if is_quick() {
+            eprintln!("note: SALLYPORT_TEST_QUICK=1, this test needs Postgres and did not run");
+            return None;
+        }
+        Some(
+            Self::postgres(migrations)
+                .await
+                .expect("tests need Postgres; set SALLYPORT_TEST_POSTGRES or start it"),
+        )
+    }
+
+    /// A pool over the same rows that comes by another way, such as a proxy that fails, and does not wait long for it.
+    ///
+    /// # Errors
+    /// When `url` is none.
+    ///
+    /// # Panics
+    /// When this database is not on a server.
+    pub fn by_way_of(&self, url: &str) -> Result<Pool, Error> {
+        let settings = Settings {
+            wait: Duration::from_millis(300),
+            statement: Duration::from_millis(1_000),
+            ..Settings::default()
+        };
+        let schema = self.schema().expect("a file has no other way");
+        Ok(Pool::postgres(url, schema, settings)?.with_callers_clock())
+    }
+
+    async fn migrated(self, migrations: Migrations) -> Result<Self, Error> {
+        self.pool.migrate(migrations).await?;
+        if std::env::var_os(next_version::VARIABLE).is_some() {
+            next_version::expand(&self.pool).await?;
+        }
+        Ok(self)
+    }
+
+    /// The server, where it is one: for tests that come to it by another way, such as a proxy that fails.
+    pub fn url(&self) -> Option<&str> {
+        match &self.home {
+            Home::Schema { url, .. } => Some(url),
+            Home::Folder(_) | Home::Removed => None,
+        }
     }
 
     /// The SQLite file's folder, for canary scans.
@@ -120,7 +173,7 @@ where
     F: Fn(Pool) -> Fut,
     Fut: Future<Output = ()>,
 {
-    let quick = std::env::var("SALLYPORT_TEST_QUICK").is_ok_and(|v| v == "1");
+    let quick = is_quick();
     let mut databases = vec![TestDb::sqlite(migrations).await];
     if quick {
         eprintln!("note: SALLYPORT_TEST_QUICK=1, this test ran on SQLite only");
@@ -132,6 +185,10 @@ where
         test(database.pool.clone()).await;
         database.close().await.expect("a test removes its database");
     }
+}
+
+fn is_quick() -> bool {
+    std::env::var("SALLYPORT_TEST_QUICK").is_ok_and(|v| v == "1")
 }
 
 /// Unique over processes and machines that share a server.

@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use sallyport_db::{
-    Error, Migrations, Pool, Tx, assert_twins, on_pool, on_tx,
+    Error, Handle, Migrations, Pool, Settings, Tx, assert_twins, on_pool, on_tx,
     testing::{TestDb, each},
 };
 use sallyport_model::{RequestId, SystemClock};
@@ -201,7 +201,7 @@ async fn a_closed_pool_is_unavailable() {
 #[tokio::test]
 async fn sqlite_syncs_every_commit_and_keeps_its_file_private() {
     let database = TestDb::sqlite(MIGRATIONS).await.unwrap();
-    let Pool::Sqlite(pool) = &database.pool else { unreachable!("this is SQLite") };
+    let Handle::Sqlite(pool) = database.pool.handle() else { unreachable!("this is SQLite") };
     for (pragma, value) in
         [("PRAGMA synchronous", 2_i64), ("PRAGMA foreign_keys", 1), ("PRAGMA busy_timeout", 5_000)]
     {
@@ -222,7 +222,7 @@ async fn sqlite_syncs_every_commit_and_keeps_its_file_private() {
 #[tokio::test]
 async fn a_busy_sqlite_writer_is_unavailable_not_broken() {
     let database = TestDb::sqlite(MIGRATIONS).await.unwrap();
-    let Pool::Sqlite(pool) = &database.pool else { unreachable!("this is SQLite") };
+    let Handle::Sqlite(pool) = database.pool.handle() else { unreachable!("this is SQLite") };
     let _writer = database.pool.begin().await.unwrap();
     let mut other = pool.acquire().await.unwrap();
     sqlx::query("PRAGMA busy_timeout = 1").execute(&mut *other).await.unwrap();
@@ -248,7 +248,7 @@ async fn a_test_that_fails_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_schema_name_is_not_a_place_for_sql() {
     for name in ["", "a b", "a;drop", "A", "a\"b", "a-b"] {
-        let refused = Pool::postgres("postgres://127.0.0.1:1/none", name).await;
+        let refused = Pool::postgres("postgres://127.0.0.1:1/none", name, Settings::default());
         assert!(matches!(refused, Err(Error::SchemaName)), "{name}");
     }
 }
@@ -271,7 +271,8 @@ mod postgres_alone {
         let Some(url) = url() else { return };
         let separator = if url.contains('?') { '&' } else { '?' };
         let careless = format!("{url}{separator}options=-c%20synchronous_commit%3Doff");
-        let refused = Pool::postgres(&careless, "public").await;
+        let pool = Pool::postgres(&careless, "public", Settings::default()).unwrap();
+        let refused = pool.migrate(NONE).await;
         assert!(matches!(refused, Err(Error::NotDurable("synchronous_commit"))), "{refused:?}");
     }
 
@@ -314,13 +315,15 @@ mod postgres_alone {
         let Some(url) = url() else { return };
         let guard = TestDb::postgres(NONE).await.unwrap();
         let name = guard.schema().unwrap().to_owned();
-        let Pool::Postgres(other) = &guard.pool else { unreachable!("this is Postgres") };
+        let Handle::Postgres(other) = guard.pool.handle() else { unreachable!("this is Postgres") };
         sqlx::query(sqlx::AssertSqlSafe(format!("DROP SCHEMA {name} CASCADE"))).execute(other).await.unwrap();
         let mut creating = other.begin().await.unwrap();
         let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA {name}"));
         sqlx::query(create).execute(&mut *creating).await.unwrap();
         let schema = name.clone();
-        let starting = tokio::spawn(async move { Pool::postgres(&url, &schema).await.map(drop) });
+        let starting = tokio::spawn(async move {
+            Pool::postgres(&url, &schema, Settings::default()).unwrap().migrate(NONE).await
+        });
         let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1";
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
         loop {

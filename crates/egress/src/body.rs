@@ -77,6 +77,49 @@ pub(crate) async fn read(
     sink.finish()
 }
 
+/// Unpacks a body piece by piece: what comes out of one piece is bounded, whatever the whole amounts to.
+pub(crate) enum Unpacker {
+    /// As it came.
+    Plain,
+    /// One or more gzip members.
+    Gzip(Box<MultiGzDecoder<Capped>>),
+}
+
+impl Unpacker {
+    pub(crate) fn for_encoding(headers: &HeaderMap) -> Result<Self, EgressError> {
+        Ok(match Sink::for_encoding(headers, 0)? {
+            Sink::Plain(_) => Self::Plain,
+            Sink::Gzip(decoder, _) => Self::Gzip(decoder),
+        })
+    }
+
+    /// What a piece unpacks to; may be empty.
+    pub(crate) fn push(&mut self, data: Bytes) -> Result<Bytes, EgressError> {
+        match self {
+            Self::Plain => Ok(data),
+            Self::Gzip(decoder) => {
+                decoder.get_mut().allowed = (data.len() as u64 * MAX_RATIO).max(RATIO_FLOOR_BYTES);
+                let outcome = decoder.write_all(&data);
+                outcome.map_err(|_broken| decoder.get_ref().why())?;
+                Ok(std::mem::take(&mut decoder.get_mut().bytes).into())
+            }
+        }
+    }
+
+    /// What is left at the end; an error where the packing is cut off.
+    pub(crate) fn finish(&mut self) -> Result<Bytes, EgressError> {
+        match self {
+            Self::Plain => Ok(Bytes::new()),
+            Self::Gzip(decoder) => {
+                decoder.get_mut().allowed = RATIO_FLOOR_BYTES;
+                let outcome = decoder.try_finish();
+                outcome.map_err(|_broken| decoder.get_ref().why())?;
+                Ok(std::mem::take(&mut decoder.get_mut().bytes).into())
+            }
+        }
+    }
+}
+
 /// Where the bytes go.
 enum Sink {
     Plain(Capped),
@@ -130,7 +173,7 @@ impl Sink {
 }
 
 /// A buffer that refuses to grow beyond what is allowed.
-struct Capped {
+pub(crate) struct Capped {
     bytes: Vec<u8>,
     allowed: u64,
     max_bytes: u64,

@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::Client,
@@ -199,17 +200,8 @@ impl Egress {
 
     async fn send_once(&self, request: &Request<'_>) -> Result<Response, (EgressError, Option<Url>)> {
         let started = Arc::new(AtomicBool::new(request.body.is_empty()));
-        let prepared = prepare(request, Arc::clone(&started)).map_err(|error| (error, None))?;
-        let client = if request.allow_loopback { &self.loopback } else { &self.public };
         let call = async {
-            let response = client.request(prepared).await;
-            let response = response.map_err(|error| (classify(&error, &started), None))?;
-            let (parts, incoming) = response.into_parts();
-            if parts.status.is_redirection() && parts.status != StatusCode::NOT_MODIFIED {
-                let location = parts.headers.get(header::LOCATION).and_then(|v| v.to_str().ok());
-                let target = location.and_then(|location| request.url.join(location).ok());
-                return Err((EgressError::Redirect(parts.status.as_u16()), target));
-            }
+            let (parts, incoming) = self.head(request, &started).await?;
             let (body, wire_bytes) = body::read(&parts.headers, incoming, request.max_body_bytes)
                 .await
                 .map_err(|error| (error, None))?;
@@ -223,6 +215,25 @@ impl Egress {
         tokio::time::timeout_at(request.deadline, call).await.unwrap_or_else(|_elapsed| {
             Err((if was_sent() { EgressError::Timeout } else { EgressError::Unreachable }, None))
         })
+    }
+
+    /// Sends a request and waits for the answer's head. A redirect is an error, with where it leads.
+    pub(crate) async fn head(
+        &self,
+        request: &Request<'_>,
+        started: &Arc<AtomicBool>,
+    ) -> Result<(http::response::Parts, Incoming), (EgressError, Option<Url>)> {
+        let prepared = prepare(request, Arc::clone(started)).map_err(|error| (error, None))?;
+        let client = if request.allow_loopback { &self.loopback } else { &self.public };
+        let response = client.request(prepared).await;
+        let response = response.map_err(|error| (classify(&error, started), None))?;
+        let (parts, incoming) = response.into_parts();
+        if parts.status.is_redirection() && parts.status != StatusCode::NOT_MODIFIED {
+            let location = parts.headers.get(header::LOCATION).and_then(|v| v.to_str().ok());
+            let target = location.and_then(|location| request.url.join(location).ok());
+            return Err((EgressError::Redirect(parts.status.as_u16()), target));
+        }
+        Ok((parts, incoming))
     }
 }
 
@@ -249,7 +260,9 @@ fn prepare(request: &Request<'_>, started: Arc<AtomicBool>) -> Result<http::Requ
         return Err(EgressError::Invalid);
     }
     let mut headers = request.headers.clone();
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    // A range counts the bytes of the file itself, so it is asked for unpacked (RFC 9110 §14.1.1).
+    let packing = if headers.contains_key(header::RANGE) { "identity" } else { "gzip" };
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(packing));
     sallyport_telemetry::propagate::inject(&mut headers);
     name_request(&mut headers);
     if let Some(bearer) = request.bearer {

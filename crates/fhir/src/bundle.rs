@@ -10,8 +10,10 @@ use serde_json::value::RawValue;
 
 use crate::{
     envelope::{Envelope, Limits, text_of},
+    outcome,
     scan::Fault,
 };
+use sallyport_model::Code;
 
 /// Why an entry is in the answer (FHIR R4 §3.1.1.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,12 +132,14 @@ impl<'a> Bundle<'a> {
     }
 }
 
-/// Writes a searchset from checked entries. `total` is left out where entries were withheld: it would count them.
+/// Writes a searchset from checked entries. `total` is left out where entries were withheld: it would count them. Reasons
+/// why it is not everything stand in one more entry, an OperationOutcome of ours (FHIR R4 §3.1.1.5, mode `outcome`).
 pub fn write<'e, 'a: 'e>(
     id: Option<&str>,
     total: Option<u64>,
     links: &[(&str, String)],
     entries: impl Iterator<Item = &'e Entry<'a>>,
+    partial: &[Code],
 ) -> Vec<u8> {
     let mut out = br#"{"resourceType":"Bundle","#.to_vec();
     if let Some(id) = id {
@@ -175,6 +179,12 @@ pub fn write<'e, 'a: 'e>(
             Mode::Unstated => {}
         }
         out.push(b'}');
+    }
+    if !partial.is_empty() {
+        out.extend_from_slice(if is_first { b",\"entry\":[{\"resource\":" } else { b",{\"resource\":" });
+        is_first = false;
+        out.extend_from_slice(&outcome::incomplete(partial));
+        out.extend_from_slice(br#","search":{"mode":"outcome"}}"#);
     }
     if !is_first {
         out.push(b']');
@@ -216,14 +226,14 @@ mod tests {
     fn what_is_written_holds_only_what_was_checked() {
         let bundle = parse(SEARCHSET).unwrap();
         let links = [("next", "https://app.example/fhir/x/_page/\"".to_owned())];
-        let text = write(Some("b"), None, &links, bundle.entries.iter().take(1));
+        let text = write(Some("b"), None, &links, bundle.entries.iter().take(1), &[]);
         let again = String::from_utf8(text).unwrap();
         assert_eq!(
             again,
             r#"{"resourceType":"Bundle","id":"b","type":"searchset","link":[{"relation":"next","url":"https://app.example/fhir/x/_page/\""}],"entry":[{"fullUrl":"https://e.example/fhir/Condition/c","resource":{"resourceType":"Condition","id":"c" },"search":{"mode":"match"}}]}"#
         );
         assert!(Bundle::parse(again.as_bytes(), &Limits::default()).is_ok());
-        let empty = write(None, Some(0), &[], [].iter());
+        let empty = write(None, Some(0), &[], [].iter(), &[]);
         assert_eq!(empty, br#"{"resourceType":"Bundle","type":"searchset","total":0}"#);
     }
 

@@ -108,16 +108,21 @@ struct OurParam {
     kind: &'static str,
 }
 
-/// Cuts a CapabilityStatement down. `base` is the address our callers use; `allowed` narrows the types further (scopes).
+/// What of a statement is told, beside what this gateway lets through at all.
+pub struct Cut<'c> {
+    /// Whether a type is told (scopes).
+    pub allowed: &'c dyn Fn(ResourceType) -> bool,
+    /// Whether `read` or `search-type` on it is.
+    pub offers: &'c dyn Fn(ResourceType, &str) -> bool,
+    /// Whether a search parameter is.
+    pub takes: &'c dyn Fn(ResourceType, &str) -> bool,
+}
+
+/// Cuts a CapabilityStatement down. `base` is the address our callers use.
 ///
 /// # Errors
 /// [`Fault`] when the body is not a CapabilityStatement.
-pub fn filter(
-    body: &[u8],
-    base: &str,
-    limits: &Limits,
-    allowed: impl Fn(ResourceType) -> bool,
-) -> Result<Vec<u8>, Fault> {
+pub fn filter(body: &[u8], base: &str, limits: &Limits, only: &Cut<'_>) -> Result<Vec<u8>, Fault> {
     let text = text_of(body, limits)?;
     let theirs: Theirs<'_> = serde_json::from_str(text).map_err(|e| match e.classify() {
         serde_json::error::Category::Data => Fault::WrongShape("CapabilityStatement"),
@@ -131,8 +136,10 @@ pub fn filter(
     let mut resource: Vec<OurType> = Vec::new();
     for theirs in claimed {
         let Some(rule) = ResourceType::parse(&theirs.name).and_then(TypeRule::of) else { continue };
-        if allowed(rule.resource_type) && !resource.iter().any(|r| r.name == rule.resource_type.as_str()) {
-            resource.push(cut(theirs, rule));
+        if (only.allowed)(rule.resource_type)
+            && !resource.iter().any(|r| r.name == rule.resource_type.as_str())
+        {
+            resource.push(cut(theirs, rule, only));
         }
     }
     let ours = Ours {
@@ -149,17 +156,25 @@ pub fn filter(
     serde_json::to_vec(&ours).map_err(|_never| Fault::WrongShape("CapabilityStatement"))
 }
 
-fn cut(theirs: &TheirType<'_>, rule: &TypeRule) -> OurType {
+fn cut(theirs: &TheirType<'_>, rule: &TypeRule, only: &Cut<'_>) -> OurType {
     let claims = |code: &str| theirs.interaction.iter().any(|i| i.code.as_deref() == Some(code));
-    let mut interaction: Vec<OurCode> =
-        ["read", "vread"].into_iter().filter(|c| claims(c)).map(|code| OurCode { code }).collect();
-    let is_searchable = claims("search-type") && rule.ownership != Ownership::Shared;
+    let offers = |code: &str| claims(code) && (only.offers)(rule.resource_type, code);
+    let is_readable = (only.offers)(rule.resource_type, "read");
+    let mut interaction: Vec<OurCode> = ["read", "vread"]
+        .into_iter()
+        .filter(|code| claims(code) && is_readable)
+        .map(|code| OurCode { code })
+        .collect();
+    let is_searchable = offers("search-type") && rule.ownership != Ownership::Shared;
     let mut search_param = Vec::new();
     if is_searchable {
         interaction.push(OurCode { code: "search-type" });
         let names = theirs.search_param.iter().filter_map(|p| p.name.as_deref());
         search_param.extend(
-            names.filter_map(|n| rule.param(n)).map(|(name, kind)| OurParam { name, kind: kind.as_str() }),
+            names
+                .filter_map(|n| rule.param(n))
+                .filter(|(name, _)| (only.takes)(rule.resource_type, name))
+                .map(|(name, kind)| OurParam { name, kind: kind.as_str() }),
         );
     }
     OurType { name: rule.resource_type.as_str(), interaction, search_param }
@@ -180,19 +195,32 @@ mod tests {
 
     #[test]
     fn only_what_passes_here_is_described() {
-        let ours = filter(THEIRS.as_bytes(), "https://app.example/fhir/1", &Limits::default(), |t| {
-            t != ResourceType::Observation
-        });
+        let only =
+            Cut { allowed: &|t| t != ResourceType::Observation, offers: &|_, _| true, takes: &|_, _| true };
+        let ours = filter(THEIRS.as_bytes(), "https://app.example/fhir/1", &Limits::default(), &only);
         insta::assert_snapshot!(String::from_utf8(ours.unwrap()).unwrap(), @r#"{"resourceType":"CapabilityStatement","status":"active","date":"2026-02-03","kind":"instance","software":{"name":"Sallyport"},"implementation":{"description":"What this launch may call at its EHR","url":"https://app.example/fhir/1"},"fhirVersion":"4.0.1","format":["application/fhir+json","json"],"rest":[{"mode":"server","resource":[{"type":"Condition","interaction":[{"code":"read"},{"code":"search-type"}],"searchParam":[{"name":"patient","type":"reference"},{"name":"code","type":"token"}]},{"type":"Practitioner","interaction":[{"code":"read"}]}]}]}"#);
     }
 
     #[test]
     fn another_body_is_a_fault() {
         for body in ["", "<html>", "[]", r#"{"resourceType":"Patient","fhirVersion":"4.0.1"}"#] {
-            assert!(
-                filter(body.as_bytes(), "https://app.example", &Limits::default(), |_| true).is_err(),
-                "{body}"
-            );
+            let only = Cut { allowed: &|_| true, offers: &|_, _| true, takes: &|_, _| true };
+            let filtered = filter(body.as_bytes(), "https://app.example", &Limits::default(), &only);
+            assert!(filtered.is_err(), "{body}");
         }
+    }
+
+    #[test]
+    fn what_the_endpoint_does_not_offer_in_effect_is_not_told() {
+        let only = Cut {
+            allowed: &|_| true,
+            offers: &|t, code| !(t == ResourceType::Condition && code == "read"),
+            takes: &|_, name| name != "code",
+        };
+        let ours =
+            filter(THEIRS.as_bytes(), "https://app.example/fhir/1", &Limits::default(), &only).unwrap();
+        let ours = String::from_utf8(ours).unwrap();
+        let condition = r#"{"type":"Condition","interaction":[{"code":"search-type"}],"searchParam":[{"name":"patient","type":"reference"}]}"#;
+        assert!(ours.contains(condition), "{ours}");
     }
 }

@@ -29,6 +29,11 @@ pub enum Verdict {
 
 /// Decides on one resource that came from the endpoint at `base`.
 pub fn verdict(resource: &Envelope<'_>, patients: &Patients, base: &Base) -> Verdict {
+    verdict_by(resource, &|id| patients.covers(id), base)
+}
+
+/// The same for patients that are known by a question: whether an id is one of them.
+pub fn verdict_by(resource: &Envelope<'_>, patients: &impl Fn(&str) -> bool, base: &Base) -> Verdict {
     let Some(rule) = resource.resource_type.and_then(TypeRule::of) else { return Verdict::Unverifiable };
     let holds_a_patient = resource.contained.iter().any(|t| *t == Some(ResourceType::Patient) || t.is_none());
     let inside = subjects(resource.contained_references(), patients, base);
@@ -37,7 +42,7 @@ pub fn verdict(resource: &Envelope<'_>, patients: &Patients, base: &Base) -> Ver
     }
     let own = match rule.ownership {
         Ownership::Patient => match resource.id.as_deref() {
-            Some(id) if patients.covers(id) => Verdict::Ours,
+            Some(id) if patients(id) => Verdict::Ours,
             Some(_) => Verdict::Foreign,
             None => Verdict::Unverifiable,
         },
@@ -75,11 +80,15 @@ struct Subjects {
     other: bool,
 }
 
-fn subjects<'a>(references: impl Iterator<Item = &'a str>, patients: &Patients, base: &Base) -> Subjects {
+fn subjects<'a>(
+    references: impl Iterator<Item = &'a str>,
+    patients: &impl Fn(&str) -> bool,
+    base: &Base,
+) -> Subjects {
     let mut found = Subjects { ours: false, foreign: false, other: false };
     for text in references {
         match Reference::parse(text, base) {
-            Reference::Local { resource_type: ResourceType::Patient, id } if patients.covers(id) => {
+            Reference::Local { resource_type: ResourceType::Patient, id } if patients(id) => {
                 found.ours = true;
             }
             Reference::Local { resource_type: ResourceType::Patient, .. } => found.foreign = true,

@@ -226,17 +226,17 @@ fn is_reserved(segment: &str) -> bool {
     segment.starts_with(['_', '$'])
 }
 
-fn known_type(name: &str) -> Result<ResourceType, Rejection> {
+pub(crate) fn known_type(name: &str) -> Result<ResourceType, Rejection> {
     ResourceType::parse(name).filter(|t| TypeRule::of(*t).is_some()).ok_or(TYPE_DENIED)
 }
 
-fn logical_id(text: &str, max: usize) -> Result<LogicalId, Rejection> {
+pub(crate) fn logical_id(text: &str, max: usize) -> Result<LogicalId, Rejection> {
     LogicalId::parse(text, max).ok_or(Rejection::new(Code::PathInvalid, "the id is too long or malformed"))
 }
 
 /// Splits a raw path. No type, id or handle needs percent-encoding, so an encoded byte is a trick and refused as such,
 /// like `..`, an empty segment, a parameter segment (`;`) or a backslash.
-fn segments(path: &str) -> Result<Vec<&str>, Rejection> {
+pub(crate) fn segments(path: &str) -> Result<Vec<&str>, Rejection> {
     let invalid = |what| Rejection::new(Code::PathInvalid, what);
     if path.len() > MAX_PATH {
         return Err(invalid("the path is too long"));

@@ -12,51 +12,128 @@ use crate::types::ResourceType;
 /// The code system of our stable codes.
 pub const CODE_SYSTEM: &str = "urn:sallyport:code";
 
+/// Where an EHR's own name of a request stands in our outcome.
+pub const EHR_REFERENCE: &str = "urn:sallyport:ehr-reference";
+
+/// Where the address stands at which an EHR explains an error.
+pub const ERROR_URI: &str = "urn:sallyport:error-uri";
+
+/// What an EHR's error may be told by: codes and addresses, never words. Whoever fills this has checked their alphabets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EhrSaid {
+    /// The system of the EHR's own codes.
+    pub system: Option<String>,
+    /// Its code.
+    pub code: Option<String>,
+    /// Where it explains the error, without a query.
+    pub error_uri: Option<String>,
+    /// Its own id of the request.
+    pub reference: Option<String>,
+}
+
+/// A refusal or failure, as it is told.
+pub struct Told<'a> {
+    /// Our stable code.
+    pub code: Code,
+    /// Text of ours about the request, never from it.
+    pub what: Option<&'static str>,
+    /// Sets of search parameters of which the EHR needs one as a whole.
+    pub needed: &'a [Vec<&'static str>],
+    /// The request's id.
+    pub request_id: &'a str,
+    /// What the EHR said.
+    pub ehr: Option<&'a EhrSaid>,
+}
+
 #[derive(Serialize)]
 struct Outcome<'a> {
     #[serde(rename = "resourceType")]
     resource_type: &'static str,
-    issue: [Issue<'a>; 1],
+    issue: Vec<Issue<'a>>,
 }
 
 #[derive(Serialize)]
 struct Issue<'a> {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    extension: Vec<Extension<'a>>,
     severity: &'static str,
     code: &'static str,
     details: Details<'a>,
-    diagnostics: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diagnostics: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Extension<'a> {
+    url: &'static str,
+    #[serde(rename = "valueString", skip_serializing_if = "Option::is_none")]
+    string: Option<&'a str>,
+    #[serde(rename = "valueUri", skip_serializing_if = "Option::is_none")]
+    uri: Option<&'a str>,
 }
 
 #[derive(Serialize)]
 struct Details<'a> {
-    coding: [OurCoding<'a>; 1],
+    coding: Vec<ToldCoding<'a>>,
     text: String,
 }
 
 #[derive(Serialize)]
-struct OurCoding<'a> {
-    system: &'static str,
+struct ToldCoding<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system: Option<&'a str>,
     code: &'a str,
 }
 
-/// Our OperationOutcome for a refusal or failure. `what` is text of ours about the request, never from it.
-pub fn write(code: Code, what: Option<&'static str>, request_id: &str) -> Vec<u8> {
-    let diagnostics = match what {
-        Some(what) => format!("{what}; reference {request_id}"),
-        None => format!("reference {request_id}"),
+/// Our OperationOutcome for a refusal or failure.
+pub fn write(told: &Told<'_>) -> Vec<u8> {
+    let Told { code, what, needed, request_id, ehr } = *told;
+    let mut words: Vec<String> = what.map(str::to_owned).into_iter().collect();
+    if !needed.is_empty() {
+        let sets: Vec<String> = needed.iter().map(|set| set.join(" with ")).collect();
+        words.push(format!("one of these is needed: {}", sets.join(", ")));
+    }
+    words.push(format!("reference {request_id}"));
+    let mut issue = Issue {
+        diagnostics: Some(words.join("; ")),
+        ..issue(
+            if matches!(code.kind(), Kind::Internal) { "fatal" } else { "error" },
+            issue_type(code.kind()),
+            code,
+        )
     };
-    let outcome = Outcome {
-        resource_type: ResourceType::OperationOutcome.as_str(),
-        issue: [Issue {
-            severity: if matches!(code.kind(), Kind::Internal) { "fatal" } else { "error" },
-            code: issue_type(code.kind()),
-            details: Details {
-                coding: [OurCoding { system: CODE_SYSTEM, code: code.as_str() }],
-                text: format!("{} {}", code.sentence(), code.next_step()),
-            },
-            diagnostics,
-        }],
-    };
+    if let Some(ehr) = ehr {
+        let own = ehr.code.as_deref();
+        issue.details.coding.extend(own.map(|code| ToldCoding { system: ehr.system.as_deref(), code }));
+        let reference = ehr.reference.as_deref();
+        let reference = reference.map(|id| Extension { url: EHR_REFERENCE, string: Some(id), uri: None });
+        let uri = ehr.error_uri.as_deref();
+        let uri = uri.map(|uri| Extension { url: ERROR_URI, string: None, uri: Some(uri) });
+        issue.extension.extend(reference.into_iter().chain(uri));
+    }
+    text_of(vec![issue])
+}
+
+/// Our OperationOutcome inside a searchset that is not everything: one warning for each reason.
+pub fn incomplete(reasons: &[Code]) -> Vec<u8> {
+    text_of(reasons.iter().map(|code| issue("warning", "incomplete", *code)).collect())
+}
+
+fn issue(severity: &'static str, kind: &'static str, code: Code) -> Issue<'static> {
+    Issue {
+        extension: Vec::new(),
+        severity,
+        code: kind,
+        details: Details {
+            coding: vec![ToldCoding { system: Some(CODE_SYSTEM), code: code.as_str() }],
+            text: format!("{} {}", code.sentence(), code.next_step()),
+        },
+        diagnostics: None,
+    }
+}
+
+fn text_of(issue: Vec<Issue<'_>>) -> Vec<u8> {
+    let outcome = Outcome { resource_type: ResourceType::OperationOutcome.as_str(), issue };
     serde_json::to_vec(&outcome).unwrap_or_else(|_| br#"{"resourceType":"OperationOutcome"}"#.to_vec())
 }
 
@@ -116,6 +193,52 @@ struct TheirIssue<'a> {
     code: Option<Cow<'a, str>>,
 }
 
+/// What an outcome inside a good answer says about its completeness.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Remarks {
+    /// Codes of its issues' codings.
+    pub codes: Vec<String>,
+    /// An issue is an error, or its type says that something is missing (`incomplete`, `suppressed`).
+    pub is_gap: bool,
+}
+
+#[derive(Deserialize)]
+struct TheirRemarks<'a> {
+    #[serde(default, borrow)]
+    issue: Vec<TheirRemark<'a>>,
+}
+
+#[derive(Deserialize)]
+struct TheirRemark<'a> {
+    #[serde(default, borrow)]
+    severity: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    code: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    details: Option<TheirDetails<'a>>,
+}
+
+#[derive(Deserialize)]
+struct TheirDetails<'a> {
+    #[serde(default, borrow)]
+    coding: Vec<TheirIssue<'a>>,
+}
+
+/// Reads an OperationOutcome that came as an entry of a searchset. One that cannot be read is a gap.
+pub fn remarks(text: &str) -> Remarks {
+    let Ok(theirs) = serde_json::from_str::<TheirRemarks<'_>>(text) else {
+        return Remarks { codes: Vec::new(), is_gap: true };
+    };
+    let mut remarks = Remarks::default();
+    for issue in theirs.issue {
+        remarks.is_gap |= matches!(issue.severity.as_deref(), Some("error" | "fatal"))
+            || matches!(issue.code.as_deref(), Some("incomplete" | "suppressed"));
+        let codings = issue.details.into_iter().flat_map(|details| details.coding);
+        remarks.codes.extend(codings.filter_map(|coding| coding.code).map(Cow::into_owned));
+    }
+    remarks
+}
+
 /// Reads an answer whose status is not a success, whatever its body is.
 pub fn read(status: u16, body: &[u8]) -> Problem {
     let code = match status {
@@ -148,34 +271,4 @@ pub fn read(status: u16, body: &[u8]) -> Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn our_outcome_carries_the_stable_code_and_the_reference() {
-        let text = String::from_utf8(write(Code::TypeDenied, Some("the type is denied"), "0192")).unwrap();
-        insta::assert_snapshot!(text, @r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"forbidden","details":{"coding":[{"system":"urn:sallyport:code","code":"fhir.type_denied"}],"text":"This resource type is not available here. Use one of the types in /metadata."},"diagnostics":"the type is denied; reference 0192"}]}"#);
-    }
-
-    #[test]
-    fn any_error_body_is_read_without_keeping_its_words() {
-        let theirs = br#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"security","diagnostics":"Mary Miller"},{"code":"Mary Miller"}]}"#;
-        for (status, body, code, shape) in [
-            (401, &b"Unauthorized"[..], Code::UpstreamUnauthorized, Shape::Text),
-            (403, theirs, Code::UpstreamForbidden, Shape::OperationOutcome),
-            (502, b"<html><body>oops", Code::UpstreamError, Shape::Html),
-            (500, b"", Code::UpstreamError, Shape::Empty),
-            (500, b"{\"error\":1}", Code::UpstreamError, Shape::Json),
-            (500, b"[", Code::UpstreamError, Shape::Json),
-            (500, b"\xff\xfe", Code::UpstreamError, Shape::Text),
-            (429, b"", Code::UpstreamBusy, Shape::Empty),
-            (302, b"", Code::UpstreamRedirect, Shape::Empty),
-            (410, b"", Code::UpstreamGone, Shape::Empty),
-        ] {
-            let problem = read(status, body);
-            assert_eq!((problem.code, problem.shape), (code, shape), "{status}");
-            assert!(!format!("{problem:?}").contains("Mary"));
-        }
-        assert_eq!(read(403, theirs).issues, ["security"]);
-    }
-}
+mod tests;

@@ -1,8 +1,9 @@
-//! Every resource type of FHIR R4 (4.0.1), as an enum: a type is parsed once and never compared as text again.
+//! Every resource type of FHIR R4 (4.0.1), as an enum: a type is parsed once and never compared as text again. And one of
+//! DSTU2 that R4 knows by another name, MedicationOrder: endpoints of that version are asked by it.
 
 macro_rules! resource_types {
     ($($name:ident,)*) => {
-        /// A resource type of FHIR R4. Being listed here permits nothing: see [`crate::params`].
+        /// A resource type of FHIR R4, or DSTU2's MedicationOrder. Being listed here permits nothing: see [`crate::params`].
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ResourceType { $(#[doc = stringify!($name)] $name,)* }
 
@@ -36,7 +37,7 @@ resource_types! {
     GraphDefinition, Group, GuidanceResponse, HealthcareService, ImagingStudy, Immunization,
     ImmunizationEvaluation, ImmunizationRecommendation, ImplementationGuide, InsurancePlan, Invoice,
     Library, Linkage, List, Location, Measure, MeasureReport, Media, Medication, MedicationAdministration,
-    MedicationDispense, MedicationKnowledge, MedicationRequest, MedicationStatement, MedicinalProduct,
+    MedicationDispense, MedicationKnowledge, MedicationOrder, MedicationRequest, MedicationStatement, MedicinalProduct,
     MedicinalProductAuthorization, MedicinalProductContraindication, MedicinalProductIndication,
     MedicinalProductIngredient, MedicinalProductInteraction, MedicinalProductManufactured,
     MedicinalProductPackaged, MedicinalProductPharmaceutical, MedicinalProductUndesirableEffect,
@@ -67,7 +68,7 @@ mod tests {
         for t in ResourceType::ALL {
             assert_eq!(ResourceType::parse(t.as_str()), Some(*t));
         }
-        assert_eq!(ResourceType::ALL.len(), 146);
+        assert_eq!(ResourceType::ALL.len(), 146 + 1, "R4's, and MedicationOrder");
         assert_eq!(ResourceType::parse("patient"), None);
     }
 }

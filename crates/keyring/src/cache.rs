@@ -1,13 +1,18 @@
-//! Data keys, unwrapped once and kept in memory: the key-encryption key is asked once per key, not once per value.
+//! Data keys, unwrapped and kept in memory for five minutes: the key-encryption key is asked once per key and five
+//! minutes, not once per value. After that a key is proven again by unwrapping it; when its keeper is away or says no,
+//! what it sealed stays closed. There is no other way to a key.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use sallyport_model::{Secret, TenantId};
+use sallyport_model::{Clock, Micros, Secret, TenantId};
 
 use crate::{DataKey, KeyEncryptionKey, KeyError};
+
+/// How long an unwrapped key is used without asking its keeper again.
+pub const PROOF_LASTS_MICROS: Micros = 5 * 60 * 1_000_000;
 
 /// Which data key: whose, for what, and which of several over time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,13 +37,22 @@ impl DataKeyContext {
     }
 }
 
-/// Called once for each call to the key-encryption key, with `wrap` or `unwrap` and whether it succeeded.
+/// Called once for each call to the key-encryption key, with `wrap`, `unwrap` or `rewrap` and whether it succeeded.
 pub type Observer = Box<dyn Fn(&'static str, bool) + Send + Sync>;
+
+/// An unwrapped key and when its keeper vouched for it last.
+struct Proven {
+    key: Arc<DataKey>,
+    at: Micros,
+}
 
 /// The key ring: data keys by context, over one key-encryption key.
 pub struct Keyring {
     kek: Arc<dyn KeyEncryptionKey>,
-    open: Mutex<HashMap<DataKeyContext, Arc<DataKey>>>,
+    clock: Arc<dyn Clock>,
+    open: Mutex<HashMap<DataKeyContext, Proven>>,
+    /// Whoever unwraps a key, so that the others wait for it instead of asking too.
+    flights: Mutex<HashMap<DataKeyContext, Arc<tokio::sync::Mutex<()>>>>,
     observer: Observer,
 }
 
@@ -50,13 +64,13 @@ impl std::fmt::Debug for Keyring {
 
 impl Keyring {
     /// A key ring with nothing unwrapped yet.
-    pub fn new(kek: Arc<dyn KeyEncryptionKey>) -> Self {
-        Self::observed(kek, Box::new(|_operation, _succeeded| {}))
+    pub fn new(kek: Arc<dyn KeyEncryptionKey>, clock: Arc<dyn Clock>) -> Self {
+        Self::observed(kek, clock, Box::new(|_operation, _succeeded| {}))
     }
 
     /// The same, reporting each call to the key-encryption key (for metrics).
-    pub fn observed(kek: Arc<dyn KeyEncryptionKey>, observer: Observer) -> Self {
-        Self { kek, open: Mutex::default(), observer }
+    pub fn observed(kek: Arc<dyn KeyEncryptionKey>, clock: Arc<dyn Clock>, observer: Observer) -> Self {
+        Self { kek, clock, open: Mutex::default(), flights: Mutex::default(), observer }
     }
 
     /// Makes a new data key and wraps it. The caller stores the wrapped form; when another process stored one first,
@@ -71,68 +85,94 @@ impl Keyring {
         Ok((key, wrapped?))
     }
 
-    /// The data key behind `wrapped`, from memory when it was unwrapped before.
+    /// Wraps a data key that was made before the key-encryption key was asked.
+    ///
+    /// # Errors
+    /// Those of the key-encryption key.
+    pub async fn wrap(&self, context: &DataKeyContext, key: &DataKey) -> Result<Vec<u8>, KeyError> {
+        let wrapped = self.kek.wrap(&context.aad(), key.expose()).await;
+        (self.observer)("wrap", wrapped.is_ok());
+        wrapped
+    }
+
+    /// The data key behind `wrapped`, from memory when its keeper vouched for it within five minutes.
     ///
     /// # Errors
     /// Those of the key-encryption key; [`KeyError::DoesNotOpen`] when `wrapped` belongs to another context.
     pub async fn open(&self, context: &DataKeyContext, wrapped: &[u8]) -> Result<Arc<DataKey>, KeyError> {
-        if let Some(key) = self.cached(context) {
+        if let Some(key) = self.at_hand(context) {
             return Ok(key);
         }
-        let material: Result<Secret<Vec<u8>>, KeyError> = self.kek.unwrap(&context.aad(), wrapped).await;
-        (self.observer)("unwrap", material.is_ok());
-        let key = Arc::new(DataKey::from_secret(material?)?);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(open.entry(context.clone()).or_insert(key)))
+        let flight = Arc::clone(lock(&self.flights).entry(context.clone()).or_default());
+        let _turn = flight.lock().await;
+        if let Some(key) = self.at_hand(context) {
+            return Ok(key);
+        }
+        let asked_at = self.clock.now();
+        let opened = self.unwrap(context, wrapped).await;
+        // Nobody needs the entry after this: who waits has it, who comes later finds the key or asks anew.
+        lock(&self.flights).remove(context);
+        let key = Arc::new(opened?);
+        lock(&self.open).insert(context.clone(), Proven { key: Arc::clone(&key), at: asked_at });
+        Ok(key)
+    }
+
+    /// A wrapped key as the newest version of the key-encryption key wraps it.
+    ///
+    /// # Errors
+    /// Those of the key-encryption key.
+    pub async fn rewrap(&self, context: &DataKeyContext, wrapped: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let rewrapped = self.kek.rewrap(&context.aad(), wrapped).await;
+        (self.observer)("rewrap", rewrapped.is_ok());
+        rewrapped
+    }
+
+    /// The keeper of the key-encryption key, for its versions.
+    pub fn keeper(&self) -> &dyn KeyEncryptionKey {
+        self.kek.as_ref()
     }
 
     /// Forgets everything unwrapped, e.g. when the key service revoked a key.
     pub fn forget(&self) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        lock(&self.open).clear();
     }
 
-    fn cached(&self, context: &DataKeyContext) -> Option<Arc<DataKey>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).get(context).map(Arc::clone)
+    /// Forgets what may not be used any more: called now and then, so that a key nobody asks for does not stay.
+    pub fn forget_stale(&self) {
+        let now = self.clock.now();
+        lock(&self.open).retain(|_, proven| is_fresh(proven, now));
     }
+
+    async fn unwrap(&self, context: &DataKeyContext, wrapped: &[u8]) -> Result<DataKey, KeyError> {
+        let material: Result<Secret<Vec<u8>>, KeyError> = self.kek.unwrap(&context.aad(), wrapped).await;
+        (self.observer)("unwrap", material.is_ok());
+        DataKey::from_secret(material?)
+    }
+
+    /// The data key, if its keeper vouched for it within five minutes: for callers who would have to look for the
+    /// wrapped form first.
+    pub fn at_hand(&self, context: &DataKeyContext) -> Option<Arc<DataKey>> {
+        let now = self.clock.now();
+        let mut open = lock(&self.open);
+        if open.get(context).is_some_and(|proven| is_fresh(proven, now)) {
+            return open.get(context).map(|proven| Arc::clone(&proven.key));
+        }
+        open.remove(context);
+        None
+    }
+}
+
+fn is_fresh(proven: &Proven, now: Micros) -> bool {
+    if sallyport_model::planted!("data-key-outlives-its-proof") {
+        return true;
+    }
+    // A clock that was turned back is no proof either.
+    (0..PROOF_LASTS_MICROS).contains(&now.saturating_sub(proven.at))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use super::*;
-    use crate::{Deployment, LocalKey};
-
-    fn context(tenant: &str, purpose: &'static str) -> DataKeyContext {
-        DataKeyContext { tenant: TenantId::parse(tenant).unwrap(), purpose, key_id: uuid::Uuid::nil() }
-    }
-
-    #[tokio::test]
-    async fn a_key_is_unwrapped_once_and_only_for_its_own_tenant_and_purpose() {
-        let dir = tempfile::tempdir().unwrap();
-        let kek = LocalKey::open_or_create(&dir.path().join("kek"), Deployment::Development).unwrap();
-        let unwraps = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&unwraps);
-        let ring = Keyring::observed(
-            Arc::new(kek),
-            Box::new(move |operation, _| {
-                if operation == "unwrap" {
-                    counter.fetch_add(1, Ordering::SeqCst);
-                }
-            }),
-        );
-        let own = context("hospital-a", "grants");
-        let (key, wrapped) = ring.generate(&own).await.unwrap();
-        let sealed = key.seal(b"row", b"value");
-        for _ in 0..3 {
-            assert_eq!(
-                ring.open(&own, &wrapped).await.unwrap().open(b"row", &sealed).unwrap().expose(),
-                b"value"
-            );
-        }
-        assert_eq!(unwraps.load(Ordering::SeqCst), 1);
-        for other in [context("hospital-b", "grants"), context("hospital-a", "audit")] {
-            assert!(matches!(ring.open(&other, &wrapped).await, Err(KeyError::DoesNotOpen)));
-        }
-    }
-}
+mod tests;

@@ -1,15 +1,16 @@
-//! The key-encryption key as a file of 32 bytes with mode 0600: the embedded default, refused in production.
+//! The key-encryption key as a file with mode 0600: the embedded default, refused in production.
+
+mod file;
 
 use std::{
-    io::{Read, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use async_trait::async_trait;
 use sallyport_model::Secret;
 
-use crate::{DataKey, KeyEncryptionKey, KeyError, envelope::KEY_LENGTH, random};
+use crate::{DataKey, KeyEncryptionKey, KeyError};
 
 /// Where this installation runs. In production a key beside the data it protects is no protection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,8 +22,19 @@ pub enum Deployment {
     Production,
 }
 
+/// First byte of what a version after the first wrapped; the version follows, then the envelope. What the first
+/// version wrapped is the envelope alone, as it was before there were versions; that one starts with another byte.
+const VERSIONED: u8 = 0xF2;
+
+/// Bytes of a version.
+const VERSION_LENGTH: usize = 4;
+
 /// The key-encryption key from a file.
-pub struct LocalKey(DataKey);
+pub struct LocalKey {
+    path: PathBuf,
+    /// All versions, the first one first.
+    versions: RwLock<Vec<Arc<DataKey>>>,
+}
 
 impl std::fmt::Debug for LocalKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -31,8 +43,7 @@ impl std::fmt::Debug for LocalKey {
 }
 
 impl LocalKey {
-    /// Opens the key file, or creates it. Two processes that start at once agree on one key: the file is written whole
-    /// under another name and linked into place, which fails when somebody was faster.
+    /// Opens the key file, or creates it. Processes that start at once agree on one key.
     ///
     /// # Errors
     /// [`KeyError`] in production, when others can read the file, when it is damaged, or on an input/output error.
@@ -40,60 +51,103 @@ impl LocalKey {
         if deployment == Deployment::Production {
             return Err(KeyError::LocalKeyInProduction);
         }
-        match std::fs::File::open(path) {
-            Ok(file) => read(file),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                create(path).map_err(KeyError::KeyFile)?;
-                read(std::fs::File::open(path).map_err(KeyError::KeyFile)?)
-            }
-            Err(error) => Err(KeyError::KeyFile(error)),
+        let versions = file::read_or_create(path)?;
+        Ok(Self { path: path.to_owned(), versions: RwLock::new(versions) })
+    }
+
+    /// The seed of a signing key from a file of its own (32 bytes, mode 0600), made where there is none. In production
+    /// the file must be there: a seed that nobody placed is one that nobody can vouch for.
+    ///
+    /// # Errors
+    /// [`KeyError`] when others can read the file, when it is damaged, or on an input/output error.
+    pub fn signing_seed(path: &Path, deployment: Deployment) -> Result<Secret<Vec<u8>>, KeyError> {
+        let keys = match deployment {
+            Deployment::Development => file::read_or_create(path)?,
+            Deployment::Production => file::read(path)?,
+        };
+        match keys.as_slice() {
+            [one] => Ok(Secret::new(one.expose().expose().clone())),
+            _ => Err(KeyError::KeyFileDamaged),
         }
     }
-}
 
-fn read(mut file: std::fs::File) -> Result<LocalKey, KeyError> {
-    let meta = file.metadata().map_err(KeyError::KeyFile)?;
-    if meta.permissions().mode() & 0o077 != 0 {
-        return Err(KeyError::KeyFileExposed);
+    fn newest(&self) -> Result<(u64, Arc<DataKey>), KeyError> {
+        let versions = self.versions.read().unwrap_or_else(PoisonError::into_inner);
+        let key = versions.last().ok_or(KeyError::KeyFileDamaged)?;
+        Ok((versions.len() as u64, Arc::clone(key)))
     }
-    if meta.len() != KEY_LENGTH as u64 {
-        return Err(KeyError::KeyFileDamaged);
+
+    /// A version's key; the file is read again for one that another process has made.
+    fn version(&self, version: u64) -> Result<Arc<DataKey>, KeyError> {
+        let known = |versions: &[Arc<DataKey>]| {
+            let index = usize::try_from(version).ok()?.checked_sub(1)?;
+            versions.get(index).map(Arc::clone)
+        };
+        if let Some(key) = known(&self.versions.read().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(key);
+        }
+        self.read_again()?;
+        let versions = self.versions.read().unwrap_or_else(PoisonError::into_inner);
+        known(&versions).ok_or(KeyError::DoesNotOpen)
     }
-    let mut material = vec![0_u8; KEY_LENGTH];
-    file.read_exact(&mut material).map_err(KeyError::KeyFile)?;
-    DataKey::from_secret(Secret::new(material)).map(LocalKey)
-}
 
-fn create(path: &Path) -> std::io::Result<()> {
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    std::fs::create_dir_all(directory)?;
-    let unique = u64::from_be_bytes(random::<8>());
-    let temporary = directory.join(format!(".key-{unique:016x}"));
-    let result = write_whole(&temporary).and_then(|()| match std::fs::hard_link(&temporary, path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
-    });
-    std::fs::remove_file(&temporary)?;
-    result?;
-    // The name must survive a power cut too: losing the key loses everything sealed under it.
-    std::fs::File::open(directory)?.sync_all()
-}
-
-fn write_whole(path: &Path) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    let material = Secret::new(random::<KEY_LENGTH>().to_vec());
-    file.write_all(material.expose())?;
-    file.sync_all()
+    fn read_again(&self) -> Result<(), KeyError> {
+        let read = file::read(&self.path)?;
+        let mut versions = self.versions.write().unwrap_or_else(PoisonError::into_inner);
+        // A file that was put back from an old backup must not make this process forget what it can still open.
+        if read.len() > versions.len() {
+            *versions = read;
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl KeyEncryptionKey for LocalKey {
     async fn wrap(&self, aad: &[u8], key: &Secret<Vec<u8>>) -> Result<Vec<u8>, KeyError> {
-        Ok(self.0.seal(&place(aad), key.expose()))
+        let (version, newest) = self.newest()?;
+        let envelope = newest.seal(&place(aad), key.expose());
+        if version == 1 {
+            return Ok(envelope);
+        }
+        let version = u32::try_from(version).map_err(|_too_many| KeyError::KeyFileDamaged)?;
+        Ok([&[VERSIONED][..], &version.to_be_bytes(), &envelope].concat())
     }
 
     async fn unwrap(&self, aad: &[u8], wrapped: &[u8]) -> Result<Secret<Vec<u8>>, KeyError> {
-        self.0.open(&place(aad), wrapped)
+        let (version, envelope) = parts(wrapped)?;
+        self.version(version)?.open(&place(aad), envelope)
+    }
+
+    fn version_of(&self, wrapped: &[u8]) -> Result<u64, KeyError> {
+        parts(wrapped).map(|(version, _)| version)
+    }
+
+    async fn current_version(&self) -> Result<u64, KeyError> {
+        self.read_again()?;
+        self.newest().map(|(version, _)| version)
+    }
+
+    async fn rewrap(&self, aad: &[u8], wrapped: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let key = self.unwrap(aad, wrapped).await?;
+        self.wrap(aad, &key).await
+    }
+
+    async fn rotate(&self) -> Result<u64, KeyError> {
+        file::append(&self.path)?;
+        self.current_version().await
+    }
+}
+
+fn parts(wrapped: &[u8]) -> Result<(u64, &[u8]), KeyError> {
+    match wrapped.split_first() {
+        None => Err(KeyError::Malformed),
+        Some((&VERSIONED, rest)) => {
+            let (version, envelope) =
+                rest.split_first_chunk::<VERSION_LENGTH>().ok_or(KeyError::Malformed)?;
+            Ok((u64::from(u32::from_be_bytes(*version)), envelope))
+        }
+        Some(_) => Ok((1, wrapped)),
     }
 }
 
@@ -102,62 +156,4 @@ fn place(aad: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_key_file_is_private_and_its_key_stays_the_same() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("sub").join("kek");
-        let first = LocalKey::open_or_create(&path, Deployment::Development).unwrap();
-        let second = LocalKey::open_or_create(&path, Deployment::Development).unwrap();
-        assert_eq!(first.0.expose(), second.0.expose());
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left behind");
-    }
-
-    #[test]
-    fn processes_that_start_at_once_agree_on_one_key() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("kek");
-        let keys: Vec<Vec<u8>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8)
-                .map(|_| {
-                    scope.spawn(|| {
-                        let key = LocalKey::open_or_create(&path, Deployment::Development).unwrap();
-                        key.0.expose().expose().clone()
-                    })
-                })
-                .collect();
-            threads.into_iter().map(|t| t.join().unwrap()).collect()
-        });
-        assert!(keys.windows(2).all(|pair| pair[0] == pair[1]));
-    }
-
-    #[test]
-    fn a_local_key_is_refused_in_production_and_not_even_created() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("kek");
-        let refused = LocalKey::open_or_create(&path, Deployment::Production);
-        assert!(matches!(refused, Err(KeyError::LocalKeyInProduction)));
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn an_exposed_or_damaged_key_file_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("kek");
-        LocalKey::open_or_create(&path, Deployment::Development).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(
-            LocalKey::open_or_create(&path, Deployment::Development),
-            Err(KeyError::KeyFileExposed)
-        ));
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        std::fs::write(&path, b"short").unwrap();
-        assert!(matches!(
-            LocalKey::open_or_create(&path, Deployment::Development),
-            Err(KeyError::KeyFileDamaged)
-        ));
-    }
-}
+mod tests;

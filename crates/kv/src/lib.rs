@@ -1,14 +1,16 @@
 //! A store of short-lived values and permits: a cache and a limiter, never the only copy of a truth.
 //!
-//! A trait because two adapters differ in kind: this process's memory now, a shared server for several replicas.
+//! A trait because two adapters differ in kind: this process's memory, a shared server for several replicas.
 //! Nothing is stored here that would be a secret in the clear: a shared server is outside the house.
 
 mod gcra;
 mod in_process;
+mod redis;
 
 use std::time::Duration;
 
 pub use in_process::InProcess;
+pub use redis::{Redis, Settings, SettingsError};
 
 /// Why the store did not answer. Callers go on without it, more carefully.
 #[derive(Debug, thiserror::Error)]

@@ -23,11 +23,30 @@ pub enum ServiceName {
     Audit,
     /// Pages.
     Web,
+    /// The front door, where it is a process of its own.
+    Edge,
     /// The operators' command line.
     Operator,
 }
 
 impl ServiceName {
+    /// Every one.
+    pub const ALL: [Self; 8] = [
+        Self::LaunchAuth,
+        Self::TokenVault,
+        Self::FhirGateway,
+        Self::JobWorker,
+        Self::Audit,
+        Self::Web,
+        Self::Edge,
+        Self::Operator,
+    ];
+
+    /// Reads a name as certificates and configuration write it.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|name| name.as_str() == text)
+    }
+
     /// The name in configuration, certificates and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -37,6 +56,7 @@ impl ServiceName {
             Self::JobWorker => "job-worker",
             Self::Audit => "audit",
             Self::Web => "web",
+            Self::Edge => "edge",
             Self::Operator => "operator",
         }
     }
@@ -91,12 +111,27 @@ impl Patients {
 }
 
 /// What gives the right to make calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Authority {
     /// An interactive launch.
     Launch(LaunchId),
     /// A job's run.
     Run(uuid::Uuid),
+}
+
+impl From<LaunchId> for Authority {
+    fn from(launch: LaunchId) -> Self {
+        Self::Launch(launch)
+    }
+}
+
+impl std::fmt::Display for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Launch(launch) => launch.fmt(f),
+            Self::Run(run) => write!(f, "run {run}"),
+        }
+    }
 }
 
 /// Purpose of use (HL7 v3 ActReason). Required on every call, never defaulted silently.

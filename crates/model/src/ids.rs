@@ -81,6 +81,7 @@ name_id!(/** A FHIR base registered for a tenant. */ EndpointId, "endpoint id");
 name_id!(/** Our client at an endpoint; unique over all tenants because it stands in `/launch/{registration}`. */ RegistrationId, "registration id");
 name_id!(/** An app entry: what a launch opens. */ AppId, "app id");
 name_id!(/** A named capability with its scopes and purpose. */ FeatureId, "feature id");
+name_id!(/** A job's definition within its tenant. */ JobId, "job id");
 name_id!(/** A vendor profile: how an endpoint's product behaves. */ VendorId, "vendor id");
 
 impl TenantId {
@@ -133,6 +134,8 @@ macro_rules! uuid_id {
 
 uuid_id!(/** One launch; its simple form is the handle in `/chart/{launch}` and in the cookie's name. */ LaunchId, "launch id");
 uuid_id!(/** A stored authorisation in the vault. */ GrantId, "grant id");
+uuid_id!(/** One run of a job. */ RunId, "run id");
+uuid_id!(/** One batch of a run. */ BatchId, "batch id");
 uuid_id!(/** One audit record. */ RecordId, "record id");
 uuid_id!(/** One request as the outside sees it (`X-Request-Id`). */ RequestId, "request id");
 

@@ -15,7 +15,7 @@ pub use access::{AccessContext, Actor, Authority, Patients, PolicyDecision, Purp
 pub use clock::{Clock, Micros, SystemClock, TestClock};
 pub use code::Code;
 pub use ids::{
-    AppId, EncounterId, EndpointId, FeatureId, GrantId, InvalidId, LaunchId, PatientId, RecordId,
-    RegistrationId, RequestId, TenantId, VendorId,
+    AppId, BatchId, EncounterId, EndpointId, FeatureId, GrantId, InvalidId, JobId, LaunchId, PatientId,
+    RecordId, RegistrationId, RequestId, RunId, TenantId, VendorId,
 };
 pub use secret::Secret;

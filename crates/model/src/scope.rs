@@ -70,6 +70,12 @@ pub enum Dialect {
     V2,
 }
 
+/// Whether two names mean one type: DSTU2's MedicationOrder is what MedicationRequest is since.
+fn is_same_type(one: &str, other: &str) -> bool {
+    let today = |name| if name == "MedicationOrder" { "MedicationRequest" } else { name };
+    today(one) == today(other)
+}
+
 /// One resource scope, e.g. `patient/Observation.rs?category=…|laboratory`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceScope {
@@ -116,7 +122,11 @@ impl ResourceScope {
     /// Whether everything `other` permits is permitted by this scope alone.
     pub fn covers(&self, other: &Self) -> bool {
         self.level == other.level
-            && (self.resource_type.is_none() || self.resource_type == other.resource_type)
+            && match (&self.resource_type, &other.resource_type) {
+                (None, _) => true,
+                (Some(have), Some(wanted)) => is_same_type(have, wanted),
+                (Some(_), None) => false,
+            }
             && other.verbs & !self.verbs == 0
             && (self.constraint.is_empty() || self.constraint == other.constraint)
     }
@@ -283,7 +293,7 @@ impl ScopeSet {
         for scope in &self.resources {
             let fits = levels.contains(&scope.level)
                 && scope.has(verb)
-                && scope.resource_type.as_deref().is_none_or(|t| t == resource_type);
+                && scope.resource_type.as_deref().is_none_or(|t| is_same_type(t, resource_type));
             if fits && scope.constraint.is_empty() {
                 return Coverage::Full;
             }

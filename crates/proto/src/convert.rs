@@ -1,7 +1,8 @@
 //! Between messages and the model: what does not convert is refused, never defaulted.
 
 use sallyport_model::{
-    Actor, EndpointId, GrantId, LaunchId, RecordId, RegistrationId, RequestId, TenantId, User,
+    Actor, EndpointId, FeatureId, GrantId, JobId, LaunchId, RecordId, RegistrationId, RequestId, RunId,
+    TenantId, User,
 };
 
 use crate::types::v1 as pb;
@@ -34,6 +35,7 @@ macro_rules! uuid_field {
 
 uuid_field!(/** Reads a launch id. */ launch_id, LaunchId);
 uuid_field!(/** Reads a grant id. */ grant_id, GrantId);
+uuid_field!(/** Reads a run id. */ run_id, RunId);
 uuid_field!(/** Reads a record id. */ record_id, RecordId);
 uuid_field!(/** Reads a request id. */ request_id, RequestId);
 
@@ -57,6 +59,8 @@ macro_rules! name_field {
 name_field!(/** Reads a tenant id. */ tenant, TenantId);
 name_field!(/** Reads an endpoint id. */ endpoint, EndpointId);
 name_field!(/** Reads a registration id. */ registration, RegistrationId);
+name_field!(/** Reads a job id. */ job, JobId);
+name_field!(/** Reads a feature id. */ feature, FeatureId);
 
 impl From<&User> for pb::User {
     fn from(user: &User) -> Self {

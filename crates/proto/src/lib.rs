@@ -24,3 +24,4 @@ package!(launch, "sallyport.launch.v1");
 package!(vault, "sallyport.vault.v1");
 package!(gateway, "sallyport.gateway.v1");
 package!(audit, "sallyport.audit.v1");
+package!(jobs, "sallyport.jobs.v1");

@@ -7,10 +7,12 @@
 mod consumer;
 mod in_process;
 mod message;
+mod rabbitmq;
 
 pub use consumer::{Consumer, Delivery, Settle, Settlement};
 pub use in_process::InProcess;
 pub use message::{Headers, MAX_BODY_BYTES, Message};
+pub use rabbitmq::{DeadLetter, DeadLetterError, RabbitMq, Settings, SettingsError};
 
 /// The relay of sealed audit records, 50–200 records a message.
 pub const AUDIT_RECORDS: &str = "audit.records";

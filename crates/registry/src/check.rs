@@ -2,18 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use sallyport_clinical::{FhirVersion, Mapping};
 use sallyport_model::{
-    Purpose,
+    EndpointId, Purpose,
     scope::{Dialect, ResourceScope, ScopeSet},
 };
+use sallyport_vendors::Profile;
 use url::Url;
 
 use crate::{
-    App, ClientAuth, Endpoint, Environment, Feature, KeyAlgorithm, Open, Origin, Policy, Registration,
+    App, Behaviour, ClientAuth, Endpoint, Environment, Feature, Job, Open, Origin, Policy, Registration,
     SecretSource, Tenant,
     file::{
         AppPart, AuthKind, EndpointPart, FeaturePart, LaunchKind, RegistrationPart, ScopeVersion, TenantFile,
     },
+    job::{Around, job_of},
+    product, validation,
 };
 
 /// Checks a file; `folder` is what relative paths in it are relative to. The error is a sentence for an operator.
@@ -25,25 +29,31 @@ pub(crate) fn tenant_of(file: TenantFile, builtin: &[Feature], folder: &Path) ->
         features.retain(|f| f.id != feature.id);
         features.push(feature);
     }
+    validation::record(file.validations, &mut features)?;
     let endpoints: Vec<Endpoint> =
         file.endpoints.into_iter().map(|e| endpoint_of(e, environment)).collect::<Result<_, _>>()?;
     let apps: Vec<App> =
         file.apps.into_iter().map(|a| app_of(a, &features, folder)).collect::<Result<_, _>>()?;
     let mut registrations = Vec::new();
     for part in file.registrations {
-        if !endpoints.iter().any(|e| e.id == part.endpoint) {
+        let Some(endpoint) = endpoints.iter().find(|e| e.id == part.endpoint) else {
             return Err(format!(
                 "registration {} names the endpoint {}, which is not in the file",
                 part.id, part.endpoint
             ));
-        }
-        if !apps.iter().any(|a| a.id == part.app) {
+        };
+        let Some(app) = apps.iter().find(|a| a.id == part.app) else {
             return Err(format!(
                 "registration {} names the app {}, which is not in the file",
                 part.id, part.app
             ));
+        };
+        validation::check(app, &features, endpoint)?;
+        for feature in features.iter().filter(|f| app.features.contains(&f.id)) {
+            product::asks(feature, endpoint.behaviour.known())
+                .map_err(|reason| format!("registration {}: {reason}", part.id))?;
         }
-        registrations.push(registration_of(part, folder)?);
+        registrations.push(registration_of(part, endpoint.behaviour.known(), folder)?);
     }
     if file.tenant.id.as_str().starts_with('_') {
         return Err("tenant ids starting with '_' are reserved".to_owned());
@@ -55,6 +65,21 @@ pub(crate) fn tenant_of(file: TenantFile, builtin: &[Feature], folder: &Path) ->
             }
         }
     }
+    let around = Around {
+        registrations: &registrations,
+        features: &features,
+        apps: &apps,
+        time_zone: &file.tenant.time_zone,
+        folder,
+    };
+    let mut jobs: Vec<Job> = Vec::new();
+    for part in file.jobs {
+        let job = job_of(part, &around)?;
+        if jobs.iter().any(|other| other.id == job.id) {
+            return Err(format!("job {} is there twice", job.id));
+        }
+        jobs.push(job);
+    }
     Ok(Tenant {
         id: file.tenant.id,
         name: file.tenant.name,
@@ -64,6 +89,7 @@ pub(crate) fn tenant_of(file: TenantFile, builtin: &[Feature], folder: &Path) ->
         registrations,
         apps,
         features,
+        jobs,
         policy: Policy { rules: file.policy.rules, jurisdiction: file.policy.jurisdiction },
     })
 }
@@ -87,7 +113,7 @@ pub(crate) fn feature_of(part: FeaturePart) -> Result<Feature, String> {
             part.id
         ));
     }
-    Ok(Feature {
+    let feature = Feature {
         id: part.id,
         title: part.title,
         kind: part.kind,
@@ -97,25 +123,30 @@ pub(crate) fn feature_of(part: FeaturePart) -> Result<Feature, String> {
         sections: part.sections,
         posture: part.posture,
         justification: part.justification,
-    })
+        validation: None,
+    };
+    validation::can_look(&feature)?;
+    Ok(feature)
 }
 
 fn endpoint_of(part: EndpointPart, environment: Environment) -> Result<Endpoint, String> {
     let id = part.id;
-    if sallyport_vendors::profile(&part.vendor).is_none() {
-        return Err(format!("endpoint {id} names the vendor profile {}, which does not exist", part.vendor));
-    }
+    let behaviour =
+        Behaviour::of(&part.vendor, part.overrides).map_err(|reason| format!("endpoint {id} {reason}"))?;
     let base =
         Url::parse(&part.fhir_base).map_err(|e| format!("endpoint {id}: fhir_base is not a URL: {e}"))?;
     let base_origin =
         Origin::of(&base).filter(|_| base.query().is_none() && base.fragment().is_none()).ok_or_else(
             || format!("endpoint {id}: fhir_base must be https (or http on loopback) without query or user"),
         )?;
-    let has_loopback = [&part.authorize_origins, &part.token_origins, &part.jwks_origins]
-        .into_iter()
-        .flatten()
-        .chain([&base_origin])
-        .any(Origin::is_loopback_http);
+    let pinned = [
+        &part.authorize_origins,
+        &part.token_origins,
+        &part.jwks_origins,
+        &part.bulk_origins,
+        &part.bulk_file_origins,
+    ];
+    let has_loopback = pinned.into_iter().flatten().chain([&base_origin]).any(Origin::is_loopback_http);
     if has_loopback && environment == Environment::Production {
         return Err(format!(
             "endpoint {id}: plain http on loopback is for tenants whose environment is \"sandbox\""
@@ -132,6 +163,13 @@ fn endpoint_of(part: EndpointPart, environment: Environment) -> Result<Endpoint,
             return Err(format!("endpoint {id}: issuer must be https (or http on loopback)"));
         }
     }
+    // Left out, an endpoint keeps the first mapping (nothing changes in a chart that nobody has looked at) and answers in the
+    // version that it states.
+    let configured_version: Option<FhirVersion> = match part.fhir_version.as_deref() {
+        Some(version) => Some(named(&id, "fhir_version", Some(version))?),
+        None => None,
+    };
+    let mapping: Mapping = named(&id, "mapping", part.mapping.as_deref())?;
     Ok(Endpoint {
         id,
         name: part.name,
@@ -141,14 +179,28 @@ fn endpoint_of(part: EndpointPart, environment: Environment) -> Result<Endpoint,
         authorize_origins: part.authorize_origins,
         token_origins: part.token_origins,
         jwks_origins: part.jwks_origins,
+        bulk_origins: part.bulk_origins,
+        bulk_file_origins: part.bulk_file_origins,
         frame_ancestors: part.frame_ancestors,
         capability_fallback: part.capability_fallback,
-        mapping: part.mapping,
+        configured_version,
+        mapping,
+        behaviour,
     })
 }
 
-fn registration_of(part: RegistrationPart, folder: &Path) -> Result<Registration, String> {
+/// A version by its name; the error lists those there are.
+fn named<V>(endpoint: &EndpointId, key: &str, name: Option<&str>) -> Result<V, String>
+where
+    V: std::str::FromStr<Err: std::fmt::Display> + Default,
+{
+    name.map_or(Ok(V::default()), str::parse)
+        .map_err(|e| format!("endpoint {endpoint}: {key} = \"{}\": {e}", name.unwrap_or_default()))
+}
+
+fn registration_of(part: RegistrationPart, profile: &Profile, folder: &Path) -> Result<Registration, String> {
     let id = part.id;
+    product::check(part.auth, profile).map_err(|reason| format!("registration {id}: {reason}"))?;
     let secret = |file: Option<PathBuf>| {
         file.map(|f| SecretSource(folder.join(f)))
             .ok_or_else(|| format!("registration {id}: this auth needs secret_file"))
@@ -161,7 +213,8 @@ fn registration_of(part: RegistrationPart, folder: &Path) -> Result<Registration
         AuthKind::SecretBasic => ClientAuth::SecretBasic(secret(part.secret_file)?),
         AuthKind::SecretPost => ClientAuth::SecretPost(secret(part.secret_file)?),
         AuthKind::PrivateKeyJwt => ClientAuth::PrivateKeyJwt {
-            algorithm: part.algorithm.unwrap_or(KeyAlgorithm::Es384),
+            algorithm: product::algorithm(part.algorithm, profile)
+                .map_err(|reason| format!("registration {id}: {reason}"))?,
             key_file: part.key_file.map(|f| folder.join(f)),
         },
     };
@@ -171,11 +224,19 @@ fn registration_of(part: RegistrationPart, folder: &Path) -> Result<Registration
         }
     }
     if part.launches.is_empty() {
-        return Err(format!("registration {id}: launches is empty; name \"ehr\", \"standalone\" or both"));
+        return Err(format!(
+            "registration {id}: launches is empty; name \"ehr\", \"standalone\" or \"backend\""
+        ));
+    }
+    let backend = part.launches.contains(&LaunchKind::Backend);
+    // BSVC-01: a service has nobody to consent, so a shared secret is not enough.
+    if backend && !matches!(auth, ClientAuth::PrivateKeyJwt { .. }) {
+        return Err(format!("registration {id}: \"backend\" needs auth = \"private_key_jwt\""));
     }
     Ok(Registration {
         ehr_launch: part.launches.contains(&LaunchKind::Ehr),
         standalone: part.launches.contains(&LaunchKind::Standalone),
+        backend,
         id,
         endpoint: part.endpoint,
         app: part.app,

@@ -1,6 +1,7 @@
 //! Features: the unit of least privilege. A call runs under one; what is outside its scopes is refused even when the
 //! token would allow it.
 
+use sallyport_clinical::Mapping;
 use sallyport_model::{FeatureId, Purpose, scope::ScopeSet};
 
 /// Who uses a feature and how its authority is obtained.
@@ -38,9 +39,29 @@ pub struct Feature {
     pub posture: String,
     /// The words that justify it to a vendor's reviewer.
     pub justification: String,
+    /// Who has found, with patients' safety in mind, that it may write here; none for features that write nothing.
+    pub validation: Option<Validation>,
+}
+
+/// A recorded clinical validation: without it a feature writes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Validation {
+    /// Who: a name and a role.
+    pub by: String,
+    /// When, `2026-11-30`.
+    pub on: String,
+    /// Where the evidence is: a document, a ticket, a test report.
+    pub evidence: String,
+    /// The version of the mapping that was looked at; another one has to be looked at anew.
+    pub mapping: Mapping,
 }
 
 impl Feature {
+    /// Whether it was validated with this version of the mapping.
+    pub fn is_validated_for(&self, mapping: Mapping) -> bool {
+        self.validation.as_ref().is_some_and(|validation| validation.mapping == mapping)
+    }
+
     /// Everything that a launch asks for on its behalf.
     pub fn scopes(&self) -> ScopeSet {
         self.required.union(&self.optional)

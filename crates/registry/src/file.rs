@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use sallyport_model::{AppId, EndpointId, FeatureId, RegistrationId, TenantId, VendorId};
+use sallyport_model::{AppId, EndpointId, FeatureId, JobId, RegistrationId, TenantId, VendorId};
 use serde::Deserialize;
 
-use crate::{Environment, FeatureKind, KeyAlgorithm, Origin, Rule};
+use crate::{Environment, FeatureKind, JobIdentity, JobKind, KeyAlgorithm, Origin, Rule, Stage};
 
 /// A whole file: one tenant.
 #[derive(Deserialize)]
@@ -20,6 +20,10 @@ pub(crate) struct TenantFile {
     pub(crate) apps: Vec<AppPart>,
     #[serde(default, rename = "feature")]
     pub(crate) features: Vec<FeaturePart>,
+    #[serde(default, rename = "job")]
+    pub(crate) jobs: Vec<JobPart>,
+    #[serde(default, rename = "validation")]
+    pub(crate) validations: Vec<ValidationPart>,
     pub(crate) policy: PolicyPart,
 }
 
@@ -44,15 +48,27 @@ pub(crate) struct EndpointPart {
     pub(crate) token_origins: Vec<Origin>,
     #[serde(default)]
     pub(crate) jwks_origins: Vec<Origin>,
+    #[serde(default)]
+    pub(crate) bulk_origins: Vec<Origin>,
+    #[serde(default)]
+    pub(crate) bulk_file_origins: Vec<Origin>,
     pub(crate) frame_ancestors: Vec<Origin>,
     #[serde(default)]
     pub(crate) capability_fallback: bool,
-    #[serde(default = "current_mapping")]
-    pub(crate) mapping: String,
+    pub(crate) fhir_version: Option<String>,
+    pub(crate) mapping: Option<String>,
+    #[serde(default, rename = "override")]
+    pub(crate) overrides: Vec<OverridePart>,
 }
 
-fn current_mapping() -> String {
-    "2026.1".to_owned()
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OverridePart {
+    pub(crate) key: String,
+    pub(crate) value: toml::Value,
+    pub(crate) owner: String,
+    pub(crate) reason: String,
+    pub(crate) expires: toml::value::Datetime,
 }
 
 #[derive(Deserialize)]
@@ -87,6 +103,7 @@ pub(crate) enum AuthKind {
 pub(crate) enum LaunchKind {
     Ehr,
     Standalone,
+    Backend,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -123,6 +140,75 @@ pub(crate) struct FeaturePart {
     pub(crate) sections: Vec<String>,
     pub(crate) posture: String,
     pub(crate) justification: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JobPart {
+    pub(crate) id: JobId,
+    pub(crate) title: String,
+    pub(crate) kind: JobKind,
+    pub(crate) feature: FeatureId,
+    pub(crate) registration: RegistrationId,
+    pub(crate) purpose: String,
+    pub(crate) identity: JobIdentity,
+    pub(crate) cohort: CohortPart,
+    pub(crate) schedule: Option<String>,
+    #[serde(default)]
+    pub(crate) windows: Vec<String>,
+    #[serde(default)]
+    pub(crate) blackout: Vec<toml::value::Datetime>,
+    #[serde(default = "batch_size")]
+    pub(crate) batch_size: u32,
+    #[serde(default = "parallel_batches")]
+    pub(crate) parallel_batches: u32,
+    pub(crate) calls_per_minute: Option<u32>,
+    #[serde(default = "attempts")]
+    pub(crate) attempts: u32,
+    #[serde(default = "keep_days")]
+    pub(crate) keep_days: u32,
+    pub(crate) on: bool,
+    pub(crate) stage: Stage,
+    pub(crate) pilot_patients: Option<u32>,
+    #[serde(default)]
+    pub(crate) options: toml::Table,
+}
+
+/// Small enough that a stop, a crash or a narrower grant costs little, large enough that leases are not most of the work.
+fn batch_size() -> u32 {
+    25
+}
+
+fn parallel_batches() -> u32 {
+    2
+}
+
+fn attempts() -> u32 {
+    5
+}
+
+fn keep_days() -> u32 {
+    30
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CohortPart {
+    pub(crate) patients: Option<Vec<String>>,
+    pub(crate) patients_file: Option<PathBuf>,
+    pub(crate) group: Option<String>,
+    #[serde(default)]
+    pub(crate) everyone: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ValidationPart {
+    pub(crate) feature: FeatureId,
+    pub(crate) by: String,
+    pub(crate) on: toml::value::Datetime,
+    pub(crate) evidence: String,
+    pub(crate) mapping: String,
 }
 
 /// The embedded file of built-in features.

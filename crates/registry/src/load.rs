@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
-use sallyport_model::{EndpointId, FeatureId, RegistrationId, TenantId};
+use sallyport_model::{EndpointId, FeatureId, JobId, Micros, RegistrationId, TenantId};
 
-use crate::{App, Endpoint, Feature, FeatureKind, Registration, Tenant, builtin, check, file::TenantFile};
+use crate::{
+    App, Endpoint, Feature, FeatureKind, Job, Override, Registration, Tenant, builtin, check,
+    file::TenantFile,
+};
 
 /// Why a registry cannot be used. Names the file and what to change.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +117,26 @@ impl Registry {
         &self.hash
     }
 
+    /// Whether somebody still stands for every override.
+    ///
+    /// # Errors
+    /// A sentence for an operator that names the first whose last day is over, with its owner and reason.
+    pub fn check_overrides(&self, now: Micros) -> Result<(), String> {
+        for tenant in &self.tenants {
+            for endpoint in &tenant.endpoints {
+                if let Some(over) = endpoint.behaviour.expired(now).next() {
+                    let Override { key, owner, reason, expires, .. } = over;
+                    return Err(format!(
+                        "tenant {}, endpoint {}: the override of {key} was good until {expires}; every launch and call \
+                         there is refused until its owner, {owner}, renews or removes it (it was made because: {reason})",
+                        tenant.id, endpoint.id
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Every tenant.
     pub fn tenants(&self) -> &[Tenant] {
         &self.tenants
@@ -132,6 +155,11 @@ impl Registry {
     /// A tenant's feature.
     pub fn feature(&self, tenant: &TenantId, feature: &FeatureId) -> Option<&Feature> {
         self.tenant(tenant)?.features.iter().find(|f| f.id == *feature)
+    }
+
+    /// A tenant's job.
+    pub fn job(&self, tenant: &TenantId, job: &JobId) -> Option<&Job> {
+        self.tenant(tenant)?.jobs.iter().find(|j| j.id == *job)
     }
 
     /// The registration of that id, with what it hangs on.
@@ -166,6 +194,11 @@ impl Entry<'_> {
     pub fn launch_features(&self) -> impl Iterator<Item = &Feature> {
         self.features().filter(|f| f.kind == FeatureKind::InteractiveRead)
     }
+
+    /// The feature of that id that jobs may use as this registration itself; `None` also for one of another kind.
+    pub fn service_feature(&self, id: &FeatureId) -> Option<&Feature> {
+        self.features().find(|f| f.id == *id && f.kind == FeatureKind::Service)
+    }
 }
 
 /// The TOML error with its line; the value itself is not repeated, it may be a secret pasted by mistake.
@@ -176,4 +209,4 @@ fn describe(error: &toml::de::Error, text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

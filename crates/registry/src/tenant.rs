@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use sallyport_clinical::{FhirVersion, Mapping};
 use sallyport_model::{AppId, EndpointId, FeatureId, RegistrationId, TenantId, VendorId, scope::Dialect};
 
-use crate::{Feature, Origin, Policy};
+use crate::{Behaviour, Feature, Job, Origin, Policy};
 
 /// What a tenant may do: a sandbox may use plain http on loopback and debugging aids, production may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -45,6 +46,8 @@ pub struct Tenant {
     pub apps: Vec<App>,
     /// The built-in features with this tenant's changes.
     pub features: Vec<Feature>,
+    /// What runs by itself.
+    pub jobs: Vec<Job>,
     /// Decides on each call.
     pub policy: Policy,
 }
@@ -68,18 +71,34 @@ pub struct Endpoint {
     pub token_origins: Vec<Origin>,
     /// Where identity keys may come from.
     pub jwks_origins: Vec<Origin>,
+    /// Where the status and the files of an export may be, beside the FHIR base: the access token goes there.
+    pub bulk_origins: Vec<Origin>,
+    /// Where the files of an export may be without a token: storage behind addresses that are signed themselves.
+    pub bulk_file_origins: Vec<Origin>,
     /// Who may frame our pages.
     pub frame_ancestors: Vec<Origin>,
     /// Whether a CapabilityStatement may stand in for a missing smart-configuration.
     pub capability_fallback: bool,
-    /// The version of the normalised chart's mapping.
-    pub mapping: String,
+    /// The version of FHIR in which it answers; `None`: as its CapabilityStatement says, R4 until that was read.
+    pub configured_version: Option<FhirVersion>,
+    /// The version of the chart's mapping to which it is pinned.
+    pub mapping: Mapping,
+    /// How it behaves.
+    pub behaviour: Behaviour,
 }
 
 impl Endpoint {
     /// The base without its trailing slash: what paths are appended to, and what two spellings are compared by.
     pub fn base(&self) -> &str {
         self.fhir_base.strip_suffix('/').unwrap_or(&self.fhir_base)
+    }
+
+    /// A `scope` by the names that its version of FHIR has for types: DSTU2 calls a MedicationRequest MedicationOrder.
+    pub fn in_its_words(&self, scope: &str) -> String {
+        match self.configured_version {
+            Some(FhirVersion::Dstu2) => scope.replace("/MedicationRequest.", "/MedicationOrder."),
+            _ => scope.to_owned(),
+        }
     }
 
     /// Whether an `iss` names this endpoint: exact but for one trailing slash (LAUNCH-02).
@@ -138,6 +157,8 @@ pub struct Registration {
     pub ehr_launch: bool,
     /// Launches without an EHR session are accepted.
     pub standalone: bool,
+    /// Jobs may use it by itself, without a person (SMART 2.2 backend-services).
+    pub backend: bool,
     /// Forced scope dialect; otherwise discovery decides.
     pub dialect: Option<Dialect>,
 }

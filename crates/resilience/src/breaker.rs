@@ -43,6 +43,8 @@ pub enum TripReason {
     ProbeFailed,
     /// An operator opened it; only an operator closes it.
     Forced,
+    /// Another process that calls the same upstream opened its own.
+    Elsewhere,
 }
 
 impl TripReason {
@@ -53,6 +55,7 @@ impl TripReason {
             Self::FailureRate => "failure_rate",
             Self::ProbeFailed => "probe_failed",
             Self::Forced => "forced",
+            Self::Elsewhere => "elsewhere",
         }
     }
 }
@@ -209,6 +212,13 @@ impl Breaker {
     /// An operator stops all calls until [`Breaker::close`].
     pub fn force_open(&mut self) {
         self.enter(State::Open { until: Micros::MAX, reason: TripReason::Forced });
+    }
+
+    /// Another process that calls the same upstream has opened its breaker until then. What an operator forced stays.
+    pub fn follow(&mut self, until: Micros) {
+        if !matches!(self.state, State::Open { reason: TripReason::Forced, .. }) {
+            self.enter(State::Open { until, reason: TripReason::Elsewhere });
+        }
     }
 
     /// Closes it and forgets what it counted: for operators, and for a probe that succeeded.

@@ -1,6 +1,6 @@
 //! The server side of a service: its routes behind the check of who may call which method.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
 use http::{Request, Response};
 use sallyport_model::{Code, RequestId, ServiceName};
@@ -8,7 +8,7 @@ use tonic::{Status, body::Body, service::Routes};
 use tower::ServiceExt;
 use tracing::Instrument;
 
-use crate::status;
+use crate::{deadline, status};
 
 /// Method path (`/sallyport.vault.v1.TokenVault/Exchange`) and who may call it.
 pub type AllowList = &'static [(&'static str, &'static [ServiceName])];
@@ -18,9 +18,6 @@ pub const SESSION_METADATA: &str = "sallyport-session-bin";
 
 /// The outside's request id, as it travels with calls.
 pub const REQUEST_ID_METADATA: &str = "x-request-id";
-
-/// How long a call may take when its caller named no deadline.
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy)]
 struct Caller(ServiceName);
@@ -76,7 +73,7 @@ impl Served {
             .allow
             .iter()
             .any(|(path, callers)| *path == request.uri().path() && callers.contains(&caller));
-        let deadline = deadline(request.headers()).unwrap_or(DEFAULT_DEADLINE);
+        let limit = deadline::asked(request.headers());
         let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
         let span = tracing::info_span!(
             "rpc.server.call",
@@ -91,28 +88,12 @@ impl Served {
             if !permitted {
                 return status(Code::CallerDenied).into_http();
             }
-            match tokio::time::timeout(deadline, routes.oneshot(request)).await {
+            match tokio::time::timeout(limit, deadline::within(limit, routes.oneshot(request))).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(infallible)) => match infallible {},
                 Err(_elapsed) => Status::deadline_exceeded("the call took too long").into_http(),
             }
         }
         .instrument(span)
-    }
-}
-
-/// Reads `grpc-timeout` (gRPC over HTTP/2: up to eight digits and a unit).
-fn deadline(headers: &http::HeaderMap) -> Option<Duration> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let value: u64 = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(value.saturating_mul(3_600))),
-        "M" => Some(Duration::from_secs(value.saturating_mul(60))),
-        "S" => Some(Duration::from_secs(value)),
-        "m" => Some(Duration::from_millis(value)),
-        "u" => Some(Duration::from_micros(value)),
-        "n" => Some(Duration::from_nanos(value)),
-        _ => None,
     }
 }

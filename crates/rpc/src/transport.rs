@@ -3,15 +3,21 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
+use http::{Request, Response, Uri, uri};
+use http_body_util::BodyExt;
 use sallyport_model::ServiceName;
-use tonic::body::Body;
+use tonic::{Status, body::Body};
 use tracing::Instrument;
 
-use crate::Served;
+use crate::{
+    Served,
+    client::{Choice, Payload, PeerError, Pool},
+    deadline,
+};
 
 /// Why a call got no answer at all.
 pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
@@ -20,10 +26,11 @@ pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
 enum Target {
     Local { served: Served, caller: ServiceName },
     Remote(tonic::transport::Channel),
+    Pool(Arc<Pool>),
 }
 
-/// Carries calls of one service to another. Injects the trace context; local calls still pass through protobuf and
-/// every layer, so that the all-in-one run exercises the wire.
+/// Carries calls of one service to another. Injects the trace context and the deadline; local calls still pass through
+/// protobuf and every layer, so that the all-in-one run exercises the wire.
 #[derive(Clone)]
 pub struct Transport(Target);
 
@@ -33,9 +40,29 @@ impl Transport {
         Self(Target::Local { served, caller })
     }
 
-    /// To a service elsewhere; the caller is what the channel's certificate says.
+    /// Over a channel that somebody else made; the caller is what its other end takes it for.
     pub fn remote(channel: tonic::transport::Channel) -> Self {
         Self(Target::Remote(channel))
+    }
+
+    pub(crate) fn pool(pool: Arc<Pool>) -> Self {
+        Self(Target::Pool(pool))
+    }
+
+    /// Whether a call would find an open connection at this moment. One that finds none opens it.
+    pub fn is_connected(&self) -> bool {
+        match &self.0 {
+            Target::Local { .. } | Target::Remote(_) => true,
+            Target::Pool(pool) => pool.is_connected(),
+        }
+    }
+
+    /// Opens a connection where there is none, to learn whether the peer is there and is who it should be.
+    pub async fn reach(&self) -> bool {
+        match &self.0 {
+            Target::Local { .. } | Target::Remote(_) => true,
+            Target::Pool(pool) => pool.reach().await,
+        }
     }
 }
 
@@ -46,7 +73,7 @@ impl tower::Service<Request<Body>> for Transport {
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         match &mut self.0 {
-            Target::Local { .. } => Poll::Ready(Ok(())),
+            Target::Local { .. } | Target::Pool(_) => Poll::Ready(Ok(())),
             Target::Remote(channel) => channel.poll_ready(cx).map_err(Into::into),
         }
     }
@@ -55,6 +82,10 @@ impl tower::Service<Request<Body>> for Transport {
         let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
         let span = tracing::info_span!("rpc.client.call", otel.kind = "client", rpc.method = method);
         span.in_scope(|| sallyport_telemetry::propagate::inject(request.headers_mut()));
+        let Some(limit) = deadline::stamp(request.headers_mut()) else {
+            let late = Status::deadline_exceeded("too little time is left to ask");
+            return Box::pin(async move { Err(late.into()) });
+        };
         match &mut self.0 {
             Target::Local { served, caller } => {
                 let answer = served.call(*caller, request);
@@ -64,6 +95,31 @@ impl tower::Service<Request<Body>> for Transport {
                 let answer = tower::Service::call(channel, request);
                 Box::pin(async move { answer.await.map_err(Into::into) }.instrument(span))
             }
+            Target::Pool(pool) => {
+                let pool = Arc::clone(pool);
+                Box::pin(
+                    async move {
+                        match tokio::time::timeout(limit, over(&pool, request)).await {
+                            Ok(answer) => answer.map_err(|error| Status::from(error).into()),
+                            Err(_elapsed) => Err(Status::deadline_exceeded("the call took too long").into()),
+                        }
+                    }
+                    .instrument(span),
+                )
+            }
         }
     }
+}
+
+/// One call over a pool; requests are single messages in all our contracts. A body that breaks off is a call without an answer, as much as a connection that does.
+async fn over(pool: &Pool, mut request: Request<Body>) -> Result<Response<Body>, PeerError> {
+    let peer = pool.peer();
+    let mut parts = uri::Parts::default();
+    parts.scheme = Some(uri::Scheme::HTTPS);
+    parts.authority = peer.as_str().parse().ok();
+    parts.path_and_query = request.uri().path_and_query().cloned();
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_not_a_path| PeerError::Unreachable(peer))?;
+    let payload = Payload::whole(request).await.map_err(|_broken_off| PeerError::Unreachable(peer))?;
+    let answer = pool.send(payload, Choice::InTurn).await?;
+    Ok(answer.map(|body| Body::new(body.map_err(move |_broken| Status::from(PeerError::NoAnswer(peer))))))
 }

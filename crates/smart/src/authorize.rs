@@ -23,8 +23,8 @@ pub struct Request<'a> {
     pub scope: &'a str,
     /// 256 random bits, one time, bound to the browser.
     pub state: &'a Secret<String>,
-    /// The FHIR base as received (SMART: servers compare strings).
-    pub aud: &'a str,
+    /// The FHIR base as received (SMART: servers compare strings); `None` for a product that refuses one.
+    pub aud: Option<&'a str>,
     /// Sent with `openid`; empty when the profile does not want one.
     pub nonce: &'a str,
     /// S256 of the verifier.
@@ -42,10 +42,10 @@ impl Request<'_> {
             ("redirect_uri", self.redirect_uri),
             ("scope", self.scope),
             ("state", self.state.expose()),
-            ("aud", self.aud),
-            ("code_challenge", self.code_challenge),
-            ("code_challenge_method", crate::pkce::METHOD),
         ];
+        all.extend(self.aud.map(|aud| ("aud", aud)));
+        all.push(("code_challenge", self.code_challenge));
+        all.push(("code_challenge_method", crate::pkce::METHOD));
         if !self.nonce.is_empty() {
             all.push(("nonce", self.nonce));
         }
@@ -78,7 +78,7 @@ mod tests {
             redirect_uri: "https://app.example.org/callback/r1",
             scope: "launch openid fhirUser patient/Observation.rs",
             state,
-            aud: "https://ehr.example.org/r4",
+            aud: Some("https://ehr.example.org/r4"),
             nonce: "n-1",
             code_challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
             launch,
@@ -113,5 +113,12 @@ mod tests {
         let request = request(&state, None);
         assert!(request.parameters().iter().all(|(name, _)| *name != "launch"));
         assert!(request.encoded_length() > 200);
+    }
+
+    #[test]
+    fn a_product_that_refuses_an_audience_gets_none() {
+        let state = Secret::new("s".repeat(43));
+        let request = Request { aud: None, ..request(&state, None) };
+        assert!(request.parameters().iter().all(|(name, _)| *name != "aud"));
     }
 }

@@ -109,7 +109,7 @@ impl Smart {
             capabilities: words(&members, "capabilities"),
             scopes: words(&members, "scopes_supported"),
             code_challenge_methods: words(&members, "code_challenge_methods_supported"),
-            token_auth_methods: words(&members, "token_endpoint_auth_methods_supported"),
+            token_auth_methods: token_auth_methods(&members),
             announces_response_issuer: members.get("authorization_response_iss_parameter_supported")
                 == Some(&Value::Bool(true)),
         })
@@ -231,6 +231,12 @@ fn text(members: &Map<String, Value>, name: &str) -> Option<String> {
 fn words(members: &Map<String, Value>, name: &str) -> Vec<String> {
     let list = members.get(name).and_then(Value::as_array);
     list.into_iter().flatten().filter_map(|v| v.as_str().map(str::to_owned)).collect()
+}
+
+/// Some products leave `_supported` away.
+fn token_auth_methods(members: &Map<String, Value>) -> Vec<String> {
+    let named = words(members, "token_endpoint_auth_methods_supported");
+    if named.is_empty() { words(members, "token_endpoint_auth_methods") } else { named }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 
 mod keys;
 
+use std::borrow::Cow;
+
 use aws_lc_rs::digest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
@@ -95,6 +97,9 @@ impl IdentityFault {
 pub struct Expected<'a> {
     /// The issuer pinned at registration or discovery.
     pub issuer: &'a str,
+    /// What old releases of the product append to their issuer's name. The keys and the client are the same, so the
+    /// person is too.
+    pub issuer_suffixes: &'a [Cow<'static, str>],
     /// Our client id.
     pub client_id: &'a str,
     /// The nonce that was sent, if one was.
@@ -183,7 +188,7 @@ pub fn verify(
 }
 
 fn check_claims(claims: &Claims, algorithm: Algorithm, expected: &Expected<'_>) -> Result<(), IdentityFault> {
-    if text(claims.iss.as_ref(), "iss")? != expected.issuer {
+    if !is_issuer(text(claims.iss.as_ref(), "iss")?, expected) {
         return Err(IdentityFault::Issuer);
     }
     if text(claims.sub.as_ref(), "sub")?.len() > MAX_SUBJECT {
@@ -209,6 +214,11 @@ fn check_claims(claims: &Claims, algorithm: Algorithm, expected: &Expected<'_>) 
         return Err(IdentityFault::AccessTokenHash);
     }
     Ok(())
+}
+
+fn is_issuer(iss: &str, expected: &Expected<'_>) -> bool {
+    let rest = iss.strip_prefix(expected.issuer);
+    rest.is_some_and(|rest| rest.is_empty() || expected.issuer_suffixes.iter().any(|suffix| suffix == rest))
 }
 
 /// Exactly our client: another audience beside us is one that we have no reason to trust.

@@ -123,6 +123,14 @@ impl Client<'_> {
     }
 }
 
+/// The form of an introspection that an access token of the grant authorises, as RFC 7662 §2.1 allows.
+pub fn bearer_hint_form(token: &Secret<String>, hint: &str) -> Form {
+    let mut body = form_urlencoded::Serializer::new(String::new());
+    body.append_pair("token", token.expose()).append_pair("token_type_hint", hint);
+    let authorization = Some(Secret::new(format!("Bearer {}", token.expose())));
+    Form { authorization, body: Secret::new(body.finish()) }
+}
+
 fn basic(id: &str, secret: &Secret<String>, form_encodes: bool) -> Secret<String> {
     let encode = |text: &str| match form_encodes {
         true => form_urlencoded::byte_serialize(text.as_bytes()).collect(),

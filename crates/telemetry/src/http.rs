@@ -20,6 +20,11 @@ pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id"
 #[derive(Clone, Copy, Debug)]
 pub struct Incoming(pub RequestId);
 
+/// Marks a request that our own front door passed on: its trace context is ours, whether sampled or not. Put there by
+/// whoever has verified the peer.
+#[derive(Clone, Copy, Debug)]
+pub struct FromHouse;
+
 /// axum middleware (`axum::middleware::from_fn(trace_requests)`, as a layer of the router): gives the request its id,
 /// opens its span, writes its one finishing line. A request id from outside is taken only when it is a UUID.
 ///
@@ -48,7 +53,11 @@ pub async fn trace_requests(mut request: Request, next: Next) -> Response {
         http.response.status_code = tracing::field::Empty,
         request.id = %id,
     );
-    propagate::set_parent_from_outside(&span, request.headers());
+    if request.extensions().get::<FromHouse>().is_some() {
+        propagate::set_parent(&span, request.headers());
+    } else {
+        propagate::set_parent_from_outside(&span, request.headers());
+    }
     let line = FinishingLine { method, route, id, started: Instant::now(), status: None };
     async move {
         let mut line = line;

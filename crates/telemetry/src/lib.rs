@@ -12,6 +12,7 @@ pub mod metrics;
 mod panics;
 pub mod propagate;
 mod ring;
+mod traces;
 
 pub use init::{Error, Settings, Telemetry, init};
 pub use log::LogSink;

@@ -10,7 +10,7 @@ use opentelemetry::trace::Status;
 use opentelemetry_sdk::trace::SpanData;
 
 /// A finished span as the trace view shows it.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct SpanView {
     /// 32 hex digits.
     pub trace_id: String,
@@ -34,42 +34,81 @@ pub struct SpanView {
     pub links: Vec<String>,
 }
 
+/// How many spans are taken out at one time: a reader of a large ring holds up a span's end for no longer than this takes.
+const AT_ONCE: u64 = 256;
+
 /// A bounded memory of finished spans. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SpanRing {
-    spans: Arc<Mutex<VecDeque<SpanView>>>,
+    kept: Arc<Mutex<Kept>>,
     capacity: usize,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    spans: VecDeque<Arc<SpanView>>,
+    /// How many were dropped before the first that is kept.
+    dropped: u64,
 }
 
 impl SpanRing {
     /// Keeps the last `capacity` spans; 0 keeps none.
     pub fn new(capacity: usize) -> Self {
-        Self { spans: Arc::default(), capacity }
+        Self { kept: Arc::default(), capacity }
+    }
+
+    /// How many spans are kept at most.
+    pub fn capacity(&self) -> usize {
+        self.capacity
     }
 
     /// The spans of a trace, by start.
-    pub fn trace(&self, trace_id: &str) -> Vec<SpanView> {
-        let spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found: Vec<SpanView> = spans.iter().filter(|s| s.trace_id == trace_id).cloned().collect();
+    pub fn trace(&self, trace_id: &str) -> Vec<Arc<SpanView>> {
+        let mut found: Vec<Arc<SpanView>> =
+            self.all().into_iter().filter(|s| s.trace_id == trace_id).collect();
         found.sort_by_key(|s| s.start_us);
         found
     }
 
-    /// Everything kept, oldest first.
-    pub fn all(&self) -> Vec<SpanView> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    /// Everything kept, oldest first. Spans that end meanwhile may be missing at either end.
+    pub fn all(&self) -> Vec<Arc<SpanView>> {
+        let mut found = Vec::new();
+        let mut next = 0;
+        while let Some(after) = self.take_some(next, &mut found) {
+            next = after;
+        }
+        found
+    }
+
+    /// Adds a few spans from number `next` on; answers the number to go on with, if there are more.
+    fn take_some(&self, next: u64, found: &mut Vec<Arc<SpanView>>) -> Option<u64> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = next.max(kept.dropped);
+        let skipped = usize::try_from(from - kept.dropped).unwrap_or(usize::MAX);
+        let before = found.len();
+        found.extend(kept.spans.iter().skip(skipped).take(AT_ONCE as usize).cloned());
+        let taken = (found.len() - before) as u64;
+        (taken == AT_ONCE).then_some(from + taken)
     }
 
     pub(crate) fn push(&self, span: &SpanData) {
-        if self.capacity == 0 {
-            return;
+        if self.capacity > 0 {
+            self.keep(view(span));
         }
-        let view = view(span);
-        let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        while spans.len() >= self.capacity {
-            spans.pop_front();
+    }
+
+    pub(crate) fn keep(&self, span: SpanView) {
+        let span = Arc::new(span);
+        let mut oldest = None;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.spans.len() >= self.capacity {
+            oldest = kept.spans.pop_front();
+            kept.dropped += 1;
         }
-        spans.push_back(view);
+        kept.spans.push_back(span);
+        drop(kept);
+        // Its memory is given back after the others may go on.
+        drop(oldest);
     }
 }
 
@@ -100,4 +139,43 @@ fn view(span: &SpanData) -> SpanView {
 
 fn micros(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(n: u64) -> SpanView {
+        SpanView {
+            trace_id: format!("{:032x}", n % 3),
+            span_id: format!("{n:016x}"),
+            start_us: n,
+            ..SpanView::default()
+        }
+    }
+
+    #[test]
+    fn the_newest_spans_are_kept_and_read_in_order_however_many_there_are() {
+        let ring = SpanRing::new(1_000);
+        for n in 0..1_500 {
+            ring.keep(span(n));
+        }
+        let starts: Vec<u64> = ring.all().iter().map(|s| s.start_us).collect();
+        assert_eq!(starts, (500..1_500).collect::<Vec<_>>());
+        assert_eq!(ring.trace(&format!("{:032x}", 1)).len(), 333);
+    }
+
+    #[test]
+    fn a_reader_who_is_overtaken_goes_on_with_what_is_still_kept() {
+        let ring = SpanRing::new(300);
+        (0..300).for_each(|n| ring.keep(span(n)));
+        let mut found = Vec::new();
+        let next = ring.take_some(0, &mut found);
+        assert_eq!((next, found.len()), (Some(AT_ONCE), 256));
+        (300..900).for_each(|n| ring.keep(span(n)));
+        let next = ring.take_some(AT_ONCE, &mut found);
+        assert_eq!(found.get(256).map(|s| s.start_us), Some(600), "what was dropped meanwhile is skipped");
+        assert_eq!(ring.take_some(next.unwrap(), &mut found), None);
+        assert_eq!(found.last().map(|s| s.start_us), Some(899));
+    }
 }

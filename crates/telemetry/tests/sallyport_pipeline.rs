@@ -61,7 +61,7 @@ fn trace_of(span: &tracing::Span) -> String {
     span.in_scope(|| propagate::current_trace_id().expect("a span has a trace"))
 }
 
-fn kept(trace_id: &str) -> Vec<SpanView> {
+fn kept(trace_id: &str) -> Vec<Arc<SpanView>> {
     HOUSE.telemetry.ring.trace(trace_id)
 }
 
@@ -115,7 +115,7 @@ fn only_our_own_spans_at_info_or_above_leave() {
         }
     });
     drop(ours);
-    let names: Vec<String> = kept(&trace_id).into_iter().map(|s| s.name).collect();
+    let names: Vec<String> = kept(&trace_id).into_iter().map(|s| s.name.clone()).collect();
     let mut expected = vec!["audit.batch.store"];
     expected.extend(["audit.batch.inner"; 5]);
     assert_eq!(names, expected);
@@ -404,7 +404,7 @@ fn the_admin_port_tells_health_metrics_and_traces() {
         true => Ok(()),
         false => Err("the spool is full".to_owned()),
     });
-    let router = health::router(metrics, HOUSE.telemetry.ring.clone(), check);
+    let router = health::router(metrics, HOUSE.telemetry.ring.clone(), health::Probes::of(check));
     block_on(async {
         let get = |path: &str| Request::get(path.to_owned()).body(Body::empty()).unwrap();
         assert_eq!(ask(&router, get("/live")).await.status(), StatusCode::OK);
@@ -423,6 +423,41 @@ fn the_admin_port_tells_health_metrics_and_traces() {
         assert_eq!(spans[0]["name"], "jobs.run.start");
         assert_eq!(spans[0]["attributes"]["tenant.id"], "general");
         assert_eq!(text(ask(&router, get("/traces/none")).await).await, "[]");
+        let listed = text(ask(&router, get("/traces?format=json&name=jobs.run")).await).await;
+        let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
+        assert!(listed.iter().any(|t| t["trace_id"] == trace_id), "{listed:?}");
+        assert!(listed.iter().all(|t| t["name"].as_str().unwrap().starts_with("jobs.run")), "{listed:?}");
+    });
+}
+
+#[test]
+fn a_browser_gets_pages_without_script_and_without_anything_from_elsewhere() {
+    LazyLock::force(&HOUSE);
+    let router =
+        health::router(Metrics::new(), HOUSE.telemetry.ring.clone(), health::Probes::of(Arc::new(|| Ok(()))));
+    block_on(async {
+        let get =
+            |path: String| Request::get(path).header("accept", "text/html,*/*").body(Body::empty()).unwrap();
+        let span = tracing::info_span!("jobs.run.finish", tenant.id = "general");
+        let trace_id = trace_of(&span);
+        async {}.instrument(span).await;
+        for (path, status, says) in [
+            ("/traces".to_owned(), StatusCode::OK, "jobs.run.finish"),
+            (format!("/traces/{trace_id}"), StatusCode::OK, "jobs.run.finish"),
+            ("/traces/none".to_owned(), StatusCode::NOT_FOUND, "No such trace"),
+        ] {
+            let answer = ask(&router, get(path.clone())).await;
+            assert_eq!(answer.status(), status, "{path}");
+            let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+            assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{policy}");
+            let page = text(answer).await;
+            assert!(page.contains(says), "{path}");
+            for foreign in ["<script", "style=", "http://", "https://", "//"] {
+                assert!(!page.contains(foreign), "{path} holds {foreign}");
+            }
+        }
+        let style = ask(&router, get("/traces.css".to_owned())).await;
+        assert_eq!(style.headers()["content-type"], "text/css; charset=utf-8");
     });
 }
 

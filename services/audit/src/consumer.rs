@@ -5,19 +5,32 @@ use std::{sync::Arc, time::Duration};
 use sallyport_queue::{AUDIT_RECORDS, Delivery, Queue};
 use tokio::sync::watch;
 
-use crate::domain::{
-    Domain,
-    append::{Taken, append},
+use crate::{
+    domain::{
+        Domain,
+        append::{Taken, append},
+    },
+    proof::Proof,
 };
 
 /// Between attempts to store the same message: 50 ms, doubling to 5 s.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(5);
 
-/// Consumes until `shutdown` turns true. A message in hand is then given back undone.
-pub(crate) async fn run(domain: Arc<Domain>, queue: Arc<dyn Queue>, mut shutdown: watch::Receiver<bool>) {
+/// Consumes, once the log's keys are proven, until `shutdown` turns true. A message in hand is then given back undone.
+pub(crate) async fn run(
+    domain: Arc<Domain>,
+    queue: Arc<dyn Queue>,
+    mut proof: Proof,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let work = async {
+        if proof.made().await {
+            consume(&domain, queue.as_ref()).await;
+        }
+    };
     tokio::select! {
-        () = consume(&domain, queue.as_ref()) => {}
+        () = work => {}
         _ended = shutdown.wait_for(|stop| *stop) => {}
     }
 }

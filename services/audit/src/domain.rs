@@ -1,11 +1,17 @@
 //! The use cases of the audit service and what they share: the database, the keys of tenants and subjects, the clock.
 
+pub(crate) mod adopt;
 pub(crate) mod append;
+pub(crate) mod checkpoint;
 pub(crate) mod counts;
 pub(crate) mod erase;
+mod growth;
 mod people;
+pub(crate) mod prove;
 pub(crate) mod query;
+pub(crate) mod rotate;
 mod storing;
+mod tree;
 
 use std::{
     collections::HashMap,
@@ -27,7 +33,9 @@ pub(crate) struct Domain {
     pub(crate) audit: AuditClient,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: AuditMetrics,
-    tenants: Mutex<HashMap<TenantId, Arc<DataKey>>>,
+    pub(crate) signer: checkpoint::Signer,
+    /// Which key is a tenant's, so that the database is asked once. The keys themselves are the ring's.
+    tenants: Mutex<HashMap<TenantId, Uuid>>,
 }
 
 const PURPOSE: &str = "audit subjects";
@@ -40,16 +48,18 @@ impl Domain {
         audit: AuditClient,
         clock: Arc<dyn Clock>,
         metrics: AuditMetrics,
+        signer: checkpoint::Signer,
     ) -> Self {
-        Self { store, unsealer, ring, audit, clock, metrics, tenants: Mutex::default() }
+        Self { store, unsealer, ring, audit, clock, metrics, signer, tenants: Mutex::default() }
     }
 
     /// The tenant's data key, made at its first record. Two replicas agree on the one that was stored first.
     pub(crate) async fn tenant_key(&self, tenant: &TenantId) -> Result<Arc<DataKey>, Error> {
-        if let Some(key) = self.tenants.lock().unwrap_or_else(PoisonError::into_inner).get(tenant) {
-            return Ok(Arc::clone(key));
-        }
         let context = |key_id| DataKeyContext { tenant: tenant.clone(), purpose: PURPOSE, key_id };
+        let known = self.tenants.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied();
+        if let Some(key) = known.and_then(|key_id| self.ring.at_hand(&context(key_id))) {
+            return Ok(key);
+        }
         let stored = match self.store.tenant_key(tenant.as_str()).await? {
             Some(stored) => stored,
             None => {
@@ -61,7 +71,8 @@ impl Domain {
         };
         let key = self.ring.open(&context(stored.0), &stored.1).await?;
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(tenants.entry(tenant.clone()).or_insert(key)))
+        tenants.insert(tenant.clone(), stored.0);
+        Ok(key)
     }
 }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use sallyport_model::ServiceName;
 use sallyport_proto::audit::v1::{
-    CountsRequest, CountsResponse, QueryRequest, QueryResponse,
+    CheckpointRequest, CheckpointResponse, CountsRequest, CountsResponse, KeyStatusRequest,
+    KeyStatusResponse, LeavesRequest, LeavesResponse, LogStatusRequest, LogStatusResponse,
+    ProveRecordRequest, ProveRecordResponse, QueryRequest, QueryResponse, RotateKeysRequest,
+    RotateKeysResponse,
     audit_server::{Audit, AuditServer},
 };
 use sallyport_rpc::{AllowList, Served, status};
@@ -12,12 +15,18 @@ use tonic::{Request, Response, Status, service::Routes};
 
 use crate::{
     Error,
-    domain::{Domain, counts, query},
+    domain::{Domain, counts, prove, query, rotate},
 };
 
 const ALLOW: AllowList = &[
     ("/sallyport.audit.v1.Audit/Query", &[ServiceName::Operator]),
     ("/sallyport.audit.v1.Audit/Counts", &[ServiceName::Operator]),
+    ("/sallyport.audit.v1.Audit/RotateKeys", &[ServiceName::Operator]),
+    ("/sallyport.audit.v1.Audit/KeyStatus", &[ServiceName::Operator]),
+    ("/sallyport.audit.v1.Audit/LogStatus", &[ServiceName::Operator]),
+    ("/sallyport.audit.v1.Audit/Leaves", &[ServiceName::Operator]),
+    ("/sallyport.audit.v1.Audit/Checkpoint", &[ServiceName::Operator]),
+    ("/sallyport.audit.v1.Audit/ProveRecord", &[ServiceName::Operator]),
 ];
 
 struct Edge {
@@ -38,6 +47,51 @@ impl Audit for Edge {
 
     async fn counts(&self, request: Request<CountsRequest>) -> Result<Response<CountsResponse>, Status> {
         let answer = counts::counts(&self.domain, request.get_ref()).await;
+        answer.map(Response::new).map_err(|error| refuse(&error))
+    }
+
+    async fn rotate_keys(
+        &self,
+        request: Request<RotateKeysRequest>,
+    ) -> Result<Response<RotateKeysResponse>, Status> {
+        let answer = rotate::rotate(&self.domain, request.get_ref()).await;
+        answer.map(Response::new).map_err(|error| refuse(&error))
+    }
+
+    async fn key_status(
+        &self,
+        _request: Request<KeyStatusRequest>,
+    ) -> Result<Response<KeyStatusResponse>, Status> {
+        let answer = rotate::status(&self.domain).await;
+        answer.map(Response::new).map_err(|error| refuse(&error))
+    }
+
+    async fn log_status(
+        &self,
+        request: Request<LogStatusRequest>,
+    ) -> Result<Response<LogStatusResponse>, Status> {
+        let answer = prove::status(&self.domain, request.get_ref()).await;
+        answer.map(Response::new).map_err(|error| refuse(&error))
+    }
+
+    async fn leaves(&self, request: Request<LeavesRequest>) -> Result<Response<LeavesResponse>, Status> {
+        let answer = prove::leaves(&self.domain, request.get_ref()).await;
+        answer.map(Response::new).map_err(|error| refuse(&error))
+    }
+
+    async fn checkpoint(
+        &self,
+        request: Request<CheckpointRequest>,
+    ) -> Result<Response<CheckpointResponse>, Status> {
+        let answer = prove::checkpoint(&self.domain, request.get_ref()).await;
+        answer.map(Response::new).map_err(|error| refuse(&error))
+    }
+
+    async fn prove_record(
+        &self,
+        request: Request<ProveRecordRequest>,
+    ) -> Result<Response<ProveRecordResponse>, Status> {
+        let answer = prove::record(&self.domain, request.get_ref()).await;
         answer.map(Response::new).map_err(|error| refuse(&error))
     }
 }

@@ -6,24 +6,31 @@ mod domain;
 mod error;
 mod grpc;
 mod metrics;
+mod proof;
+mod published;
 mod sealed_form;
 mod store;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use sallyport_audit_client::{AuditClient, Unsealer};
-use sallyport_db::Pool;
+use sallyport_db::{Pool, Tending};
 use sallyport_keyring::{KeyEncryptionKey, Keyring};
-use sallyport_model::{Clock, TenantId};
+use sallyport_model::{Clock, Secret, ServiceName, TenantId};
 use sallyport_queue::Queue;
 use sallyport_rpc::Served;
-use sallyport_telemetry::metrics::Metrics;
+use sallyport_telemetry::{health::Ready, metrics::Metrics};
 use tokio::sync::watch;
 
 pub use config::Config;
 pub use domain::erase::{Erasure, Order};
-pub use error::{DamagedRecord, Error};
+pub use error::{DamagedLog, DamagedRecord, Error};
+pub use published::CheckpointFolder;
 pub use store::migrations;
+
+use domain::checkpoint::Signer;
+use proof::{Proof, Prover};
+use published::Published;
 
 /// What the service is given.
 pub struct Ports {
@@ -33,6 +40,8 @@ pub struct Ports {
     pub queue: Arc<dyn Queue>,
     /// Unwraps the producers' data keys and the tenants' keys.
     pub kek: Arc<dyn KeyEncryptionKey>,
+    /// The seed of the key that signs checkpoints, 32 bytes.
+    pub checkpoint_seed: Secret<Vec<u8>>,
     /// For the record that the log was read.
     pub audit: AuditClient,
     /// The time.
@@ -51,6 +60,9 @@ pub struct Service {
     pub erasure: Erasure,
     /// The consumers; they end after `shutdown`.
     pub background: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Whether records can be stored and read: the database can be used, the log's keys open, and the spool takes
+    /// records.
+    pub ready: Ready,
 }
 
 /// Why the service does not start.
@@ -62,34 +74,67 @@ pub enum BuildError {
     /// The database cannot be used.
     #[error("the audit database cannot be used")]
     Database(#[from] sallyport_db::Error),
-    /// The key-encryption key is not the one the log was written with, or its keeper is away.
+    /// The key-encryption key is not the one the log was written with.
     #[error("the audit log's keys do not open, check the key-encryption key")]
     Keys(#[source] Error),
 }
 
-/// Migrates the database, checks that its keys open, and puts the service together.
+/// Prepares the database, checks that its keys open, and puts the service together. A database or key service that is
+/// away is waited for in the background: see [`Service::ready`].
 ///
 /// # Errors
 /// [`BuildError`].
 pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> {
     config.validate().map_err(BuildError::Config)?;
-    ports.pool.migrate(migrations()).await?;
+    ports.pool.prepare(migrations()).await?;
+    let tending = ports.pool.clone().tend(Tending {
+        migrations: migrations(),
+        clock: Arc::clone(&ports.clock),
+        metrics: ports.metrics.for_service(ServiceName::Audit.as_str()),
+        shutdown: ports.shutdown.clone(),
+    });
+    let published = Published {
+        folder: config.checkpoint_folder.clone().map(CheckpointFolder::new),
+        to_stdout: config.checkpoint_stdout,
+    };
+    let signer = Signer::new(&config, ports.checkpoint_seed, published);
+    // A key that cannot sign is told before anything is stored.
+    signer.verifier(TenantId::system().as_str()).map_err(BuildError::Keys)?;
+    let (pool, spool) = (ports.pool.clone(), ports.audit.clone());
     let domain = Arc::new(domain::Domain::new(
         store::Store::new(ports.pool),
-        Unsealer::new(Arc::clone(&ports.kek)),
-        Keyring::new(ports.kek),
+        Unsealer::new(Arc::clone(&ports.kek), Arc::clone(&ports.clock)),
+        Keyring::new(ports.kek, Arc::clone(&ports.clock)),
         ports.audit,
         ports.clock,
         metrics::AuditMetrics::new(&ports.metrics),
+        signer,
     ));
-    // With another key everything that arrives would look forged: found here, before anything is consumed.
-    domain.tenant_key(&TenantId::system()).await.map_err(BuildError::Keys)?;
-    let background = (0..config.consumers)
-        .map(|_| {
-            let consumer =
-                consumer::run(Arc::clone(&domain), Arc::clone(&ports.queue), ports.shutdown.clone());
-            Box::pin(consumer) as Pin<Box<dyn Future<Output = ()> + Send>>
-        })
-        .collect();
-    Ok(Service { rpc: Some(grpc::served(Arc::clone(&domain))), erasure: Erasure::new(domain), background })
+    let (prover, proof) = Prover::start(Arc::clone(&domain)).await.map_err(BuildError::Keys)?;
+    let mut background: Vec<Pin<Box<dyn Future<Output = ()> + Send>>> =
+        vec![Box::pin(tending), Box::pin(prover.run(ports.shutdown.clone()))];
+    background.push(Box::pin(domain::checkpoint::run(Arc::clone(&domain), ports.shutdown.clone())));
+    background.push(Box::pin(domain::adopt::run(Arc::clone(&domain), proof.clone(), ports.shutdown.clone())));
+    for _ in 0..config.consumers {
+        let (domain, queue) = (Arc::clone(&domain), Arc::clone(&ports.queue));
+        background.push(Box::pin(consumer::run(domain, queue, proof.clone(), ports.shutdown.clone())));
+    }
+    Ok(Service {
+        rpc: Some(grpc::served(Arc::clone(&domain))),
+        erasure: Erasure::new(domain),
+        background,
+        ready: ready(pool, proof, spool),
+    })
+}
+
+fn ready(pool: Pool, proof: Proof, spool: AuditClient) -> Ready {
+    Arc::new(move || {
+        pool.ready().map_err(|missing| format!("audit: {missing}"))?;
+        if !proof.is_made() {
+            return Err("audit: the log's keys were not opened yet, check the key service".to_owned());
+        }
+        spool
+            .ready()
+            .map_err(|error| format!("audit: the audit spool does not take records ({})", error.label()))
+    })
 }

@@ -2,7 +2,7 @@
 
 use sallyport_model::Micros;
 use sallyport_proto::audit::v1::{Kind, Phase};
-use sallyport_telemetry::metrics::{Counter, Histogram, Metrics};
+use sallyport_telemetry::metrics::{Counter, Gauge, Histogram, Metrics};
 
 #[derive(Clone)]
 pub(crate) struct AuditMetrics {
@@ -12,6 +12,10 @@ pub(crate) struct AuditMetrics {
     failures: Counter,
     lag: Histogram,
     queries: Counter,
+    adopted: Counter,
+    checkpoints: Counter,
+    refusals: Counter,
+    age: Gauge,
 }
 
 impl AuditMetrics {
@@ -47,6 +51,26 @@ impl AuditMetrics {
                 "Queries of the log by outcome.",
                 &["outcome"],
             ),
+            adopted: metrics.counter(
+                "sallyport_audit_adopted_total",
+                "Records taken into the log after they had been stored without it.",
+                &[],
+            ),
+            checkpoints: metrics.counter(
+                "sallyport_audit_checkpoints_total",
+                "Checkpoints of the log that were signed and published.",
+                &[],
+            ),
+            refusals: metrics.counter(
+                "sallyport_audit_checkpoint_refusals_total",
+                "Checkpoints that were not signed; shorter, changed and foreign mean that the log was tampered with.",
+                &["reason"],
+            ),
+            age: metrics.gauge(
+                "sallyport_audit_checkpoint_age_seconds",
+                "How long the oldest records without a checkpoint have been waiting for one, by the newest checkpoint.",
+                &[],
+            ),
         }
     }
 
@@ -71,5 +95,21 @@ impl AuditMetrics {
 
     pub(crate) fn queried(&self, outcome: &'static str) {
         self.queries.inc(&[outcome]);
+    }
+
+    pub(crate) fn adopted(&self, count: u64) {
+        self.adopted.add(&[], count);
+    }
+
+    pub(crate) fn checkpoint_signed(&self) {
+        self.checkpoints.inc(&[]);
+    }
+
+    pub(crate) fn checkpoint_refused(&self, reason: &'static str) {
+        self.refusals.inc(&[reason]);
+    }
+
+    pub(crate) fn checkpoint_age(&self, micros: Micros) {
+        self.age.set(&[], micros / 1_000_000);
     }
 }

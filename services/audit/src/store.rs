@@ -2,6 +2,8 @@
 
 mod bulk;
 mod keys;
+mod leaves;
+mod log;
 mod read;
 mod records;
 
@@ -12,6 +14,7 @@ use sqlx::migrate::Migrator;
 use uuid::Uuid;
 
 pub(crate) use keys::{SubjectKind, SubjectRow};
+pub(crate) use leaves::leaf_of;
 pub(crate) use read::{After, CountRow, Filter};
 pub(crate) use records::{Poison, Row};
 
@@ -21,6 +24,14 @@ static POSTGRES: LazyLock<Migrator> = LazyLock::new(|| sqlx::migrate!("./migrati
 /// This service's migrations.
 pub fn migrations() -> Migrations {
     Migrations { sqlite: &SQLITE, postgres: &POSTGRES }
+}
+
+/// A tenant's data key as stored.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct TenantKey {
+    pub(crate) tenant: String,
+    pub(crate) key_id: Uuid,
+    pub(crate) wrapped: Vec<u8>,
 }
 
 /// The database of this service.
@@ -46,6 +57,29 @@ impl Store {
                 .fetch_optional(c)
                 .await
         })
+    }
+
+    /// Every tenant's data key.
+    pub(crate) async fn tenant_keys(&self) -> Result<Vec<TenantKey>, Error> {
+        on_pool!(self.pool, |c| {
+            sqlx::query_as("SELECT tenant, key_id, wrapped FROM tenant_keys ORDER BY tenant")
+                .fetch_all(c)
+                .await
+        })
+    }
+
+    /// Stores another wrapping of a key, if it is still wrapped as it was read.
+    pub(crate) async fn replace_wrapping(&self, key: &TenantKey, wrapped: &[u8]) -> Result<bool, Error> {
+        let rows = on_pool!(self.pool, |c| {
+            sqlx::query("UPDATE tenant_keys SET wrapped = $3 WHERE tenant = $1 AND wrapped = $2")
+                .bind(&key.tenant)
+                .bind(&key.wrapped)
+                .bind(wrapped)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+        Ok(rows == 1)
     }
 
     /// Keeps a tenant's first data key; an earlier one stays.

@@ -33,8 +33,29 @@ pub struct Config {
     pub activity_flush_seconds: u64,
     /// How long an EHR's CapabilityStatement is kept.
     pub metadata_cache_seconds: u64,
+    /// Longest line of an export's file; a longer one is withheld alone.
+    pub max_bulk_line_bytes: usize,
     /// References remembered for one launch; the oldest go first.
     pub seen_references_per_launch: usize,
+    /// Look at every endpoint once a night: its discovery document, its CapabilityStatement, its keys; three calls without a
+    /// token. What changed becomes a finding.
+    pub probe_nightly: bool,
+    /// The hour of it, in UTC.
+    pub probe_hour_utc: u32,
+    /// Of so many answers one is looked at for its shape (elements, code systems, extensions; never values), so that a change
+    /// is found. 0: none.
+    pub sample_one_in: u64,
+    /// Largest resource that is written to an EHR.
+    pub max_write_bytes: usize,
+    /// How long one try to write may take before another process looks what became of it; above call_timeout_ms.
+    pub write_lease_ms: u64,
+    /// How often the ledger is searched for writes that must be looked for.
+    pub write_look_interval_ms: u64,
+    /// How long after its last try a write that cannot be found counts as not made, at an EHR that does not keep
+    /// conditional creates.
+    pub write_settle_seconds: u32,
+    /// How long the ledger keeps writes that are settled. What is not settled is kept until it is.
+    pub write_retention_days: u32,
 }
 
 impl Default for Config {
@@ -53,12 +74,31 @@ impl Default for Config {
             concurrent_calls_per_launch: 16,
             activity_flush_seconds: 20,
             metadata_cache_seconds: 600,
+            max_bulk_line_bytes: 8 * 1024 * 1024,
             seen_references_per_launch: 20_000,
+            probe_nightly: true,
+            probe_hour_utc: 8,
+            sample_one_in: 0,
+            max_write_bytes: 1024 * 1024,
+            write_lease_ms: 30_000,
+            write_look_interval_ms: 2_000,
+            write_settle_seconds: 120,
+            write_retention_days: 90,
         }
     }
 }
 
 impl Config {
+    /// [`Config::write_lease_ms`] in microseconds.
+    pub(crate) fn write_lease_micros(&self) -> i64 {
+        i64::try_from(self.write_lease_ms).unwrap_or(i64::MAX / 2_000).saturating_mul(1_000)
+    }
+
+    /// [`Config::write_settle_seconds`] in microseconds.
+    pub(crate) fn write_settle_micros(&self) -> i64 {
+        i64::from(self.write_settle_seconds).saturating_mul(1_000_000)
+    }
+
     /// Checks what the types cannot say. Names the key.
     ///
     /// # Errors
@@ -74,6 +114,9 @@ impl Config {
         if !(1..=30).contains(&self.activity_flush_seconds) {
             return Err("activity_flush_seconds must be 1 to 30");
         }
+        if self.probe_hour_utc > 23 {
+            return Err("probe_hour_utc must be 0 to 23");
+        }
         if self.session_cache_ms > 10_000 {
             return Err("session_cache_ms must be at most 10000");
         }
@@ -83,12 +126,27 @@ impl Config {
         {
             return Err("section_deadline_ms must be above 0 and at most call_timeout_ms");
         }
+        if self.write_lease_ms <= self.call_timeout_ms {
+            return Err(
+                "write_lease_ms must be above call_timeout_ms: two processes must not write the same at once",
+            );
+        }
+        if self.write_look_interval_ms == 0 {
+            return Err("write_look_interval_ms must be above 0");
+        }
+        if self.write_retention_days == 0 {
+            return Err(
+                "write_retention_days must be at least 1: a repeated approval is recognised by the ledger",
+            );
+        }
         let counts = [
             self.concurrent_calls_per_endpoint,
             self.concurrent_calls_per_launch,
             self.max_entries,
             self.max_answer_bytes,
             self.max_form_bytes,
+            self.max_bulk_line_bytes,
+            self.max_write_bytes,
             self.seen_references_per_launch,
         ];
         if counts.contains(&0) {

@@ -1,25 +1,52 @@
 //! Why a call is refused or failed: a stable code, words of ours, and what the EHR said as a number.
 
 use sallyport_egress::EgressError;
-use sallyport_fhir::{Fault, Rejection};
-use sallyport_model::Code;
+use sallyport_fhir::{
+    Fault, Rejection,
+    outcome::{self, EhrSaid, Told},
+};
+use sallyport_model::{Code, RequestId};
+use sallyport_vendors::search::{Refused, Why};
 
 /// The end of a call that released nothing. Never holds input or an EHR's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     /// The stable code.
     pub(crate) code: Code,
     /// What about the call, in words of ours.
     pub(crate) what: Option<&'static str>,
+    /// Sets of search parameters of which the EHR needs one as a whole.
+    pub(crate) needed: Vec<Vec<&'static str>>,
     /// Seconds to wait, where the EHR or a limit named them.
     pub(crate) retry_after: Option<u64>,
     /// The EHR's status; 0 when it was not called or did not answer.
     pub(crate) upstream_status: u16,
+    /// What of the EHR's error may be told.
+    pub(crate) ehr: Option<Box<EhrSaid>>,
+    /// How what is granted differs from what a run pinned.
+    pub(crate) scope_change: Option<Box<ScopeChange>>,
+}
+
+/// A difference between the scopes that a run pinned and those that are granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ScopeChange {
+    /// Pinned, and not granted any more.
+    pub(crate) lost: Vec<String>,
+    /// Granted, and not pinned.
+    pub(crate) added: Vec<String>,
 }
 
 impl Refusal {
     pub(crate) fn new(code: Code) -> Self {
-        Self { code, what: None, retry_after: None, upstream_status: 0 }
+        Self {
+            code,
+            what: None,
+            needed: Vec::new(),
+            retry_after: None,
+            upstream_status: 0,
+            ehr: None,
+            scope_change: None,
+        }
     }
 
     pub(crate) fn because(code: Code, what: &'static str) -> Self {
@@ -28,6 +55,30 @@ impl Refusal {
 
     pub(crate) fn upstream(code: Code, status: u16) -> Self {
         Self { upstream_status: status, ..Self::new(code) }
+    }
+
+    /// As an OperationOutcome.
+    pub(crate) fn outcome(&self, request_id: RequestId) -> Vec<u8> {
+        outcome::write(&Told {
+            code: self.code,
+            what: self.what,
+            needed: &self.needed,
+            request_id: &request_id.to_string(),
+            ehr: self.ehr.as_deref(),
+        })
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let code = refused.code;
+        match refused.why {
+            Why::Missing(needed) => Self { needed, ..Self::new(code) },
+            Why::Undeclared(_) => {
+                Self::because(code, "this EHR does not know a parameter and would ignore it")
+            }
+            Why::Apart(..) => Self::because(code, "this EHR does not take two of the parameters together"),
+        }
     }
 }
 

@@ -1,30 +1,51 @@
-//! The edge for `web`: the person's cookie comes as metadata; web's own identity alone opens nothing.
+//! The edge for `web`: the person's cookie comes as metadata; web's own identity alone opens nothing. And for job-worker,
+//! whose every message carries its run's authority (`jobs.rs`).
+
+mod jobs;
 
 use std::sync::Arc;
 
 use sallyport_clinical::Section;
+use sallyport_fhir::Destination;
 use sallyport_model::{Code, RequestId, Secret, ServiceName};
 use sallyport_proto::{
     convert,
     gateway::v1::{
-        ChartRequest, ChartResponse, SourceRequest, SourceResponse, ViewRequest, ViewResponse,
+        CallRequest, CallResponse, CapabilityRequest, CapabilityResponse, ChartRequest, ChartResponse,
+        FetchBulkFileRequest, FetchBulkFileResponse, ProbeRequest, ProbeResponse, SourceRequest,
+        SourceResponse, ViewRequest, ViewResponse, WriteRequest, WriteResponse, WritesRequest,
+        WritesResponse,
         fhir_gateway_server::{FhirGateway, FhirGatewayServer},
+        writes_response,
     },
 };
 use sallyport_rpc::{AllowList, SESSION_METADATA, Served, status, status_with_retry_after};
-use tonic::{Request, Response, Status, service::Routes};
+use tonic::{Request, Response, Status, codegen::BoxStream, service::Routes};
 
 use crate::{
     Gateway,
-    domain::{chart, context, session::Session, view},
+    domain::{
+        call,
+        capability::asked,
+        chart, context,
+        session::{Session, sha256},
+        view, write,
+    },
     error::Refusal,
     http::{not_opened, read_source},
+    store::Finding,
 };
 
 const ALLOW: AllowList = &[
-    ("/sallyport.gateway.v1.FhirGateway/View", &[ServiceName::Web]),
+    ("/sallyport.gateway.v1.FhirGateway/View", &[ServiceName::Web, ServiceName::Edge]),
     ("/sallyport.gateway.v1.FhirGateway/Chart", &[ServiceName::Web]),
     ("/sallyport.gateway.v1.FhirGateway/Source", &[ServiceName::Web]),
+    ("/sallyport.gateway.v1.FhirGateway/Call", &[ServiceName::JobWorker]),
+    ("/sallyport.gateway.v1.FhirGateway/FetchBulkFile", &[ServiceName::JobWorker]),
+    ("/sallyport.gateway.v1.FhirGateway/Probe", &[ServiceName::Operator]),
+    ("/sallyport.gateway.v1.FhirGateway/Capability", &[ServiceName::Operator, ServiceName::Web]),
+    ("/sallyport.gateway.v1.FhirGateway/Write", &[ServiceName::Web]),
+    ("/sallyport.gateway.v1.FhirGateway/Writes", &[ServiceName::Web]),
 ];
 
 /// The service behind its allow-list.
@@ -35,14 +56,17 @@ pub(crate) fn served(gateway: Arc<Gateway>) -> Served {
 struct Edge(Arc<Gateway>);
 
 impl Edge {
+    fn request_id<T>(&self, request: &Request<T>) -> RequestId {
+        sallyport_rpc::request_id(request).unwrap_or_else(|| RequestId::new(self.0.clock.as_ref()))
+    }
+
     /// Opens the session that the metadata's secret belongs to.
     async fn open<T: Sync>(
         &self,
         request: &Request<T>,
         launch: &[u8],
     ) -> Result<(Arc<Session>, RequestId), Status> {
-        let request_id =
-            sallyport_rpc::request_id(request).unwrap_or_else(|| RequestId::new(self.0.clock.as_ref()));
+        let request_id = self.request_id(request);
         let launch = convert::launch_id(launch)?;
         let secret = request.metadata().get_bin(SESSION_METADATA).and_then(|value| value.to_bytes().ok());
         let secret = secret.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()).map(Secret::new);
@@ -81,6 +105,107 @@ impl FhirGateway for Edge {
         let read = Box::pin(read_source(&self.0, &session, &reference, None, request_id)).await;
         let released = read.map_err(|refusal| refused(&refusal))?;
         Ok(Response::new(SourceResponse { json: released.body.to_vec(), read_at: released.read_at }))
+    }
+
+    async fn call(&self, request: Request<CallRequest>) -> Result<Response<CallResponse>, Status> {
+        let request_id = self.request_id(&request);
+        Box::pin(jobs::call(&self.0, request.into_inner(), request_id)).await.map(Response::new)
+    }
+
+    type FetchBulkFileStream = BoxStream<FetchBulkFileResponse>;
+
+    async fn fetch_bulk_file(
+        &self,
+        request: Request<FetchBulkFileRequest>,
+    ) -> Result<Response<Self::FetchBulkFileStream>, Status> {
+        let request_id = self.request_id(&request);
+        let stream = jobs::fetch(&self.0, request.into_inner(), request_id).await?;
+        Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn probe(&self, request: Request<ProbeRequest>) -> Result<Response<ProbeResponse>, Status> {
+        let request_id =
+            sallyport_rpc::request_id(&request).unwrap_or_else(|| RequestId::new(self.0.clock.as_ref()));
+        let told = asked::probe(&self.0, &request.into_inner(), request_id).await;
+        told.map(Response::new).map_err(|refusal| refused(&refusal))
+    }
+
+    async fn capability(
+        &self,
+        request: Request<CapabilityRequest>,
+    ) -> Result<Response<CapabilityResponse>, Status> {
+        let told = asked::capability(&self.0, &request.into_inner()).await;
+        told.map(Response::new).map_err(|refusal| refused(&refusal))
+    }
+
+    async fn write(&self, request: Request<WriteRequest>) -> Result<Response<WriteResponse>, Status> {
+        let (session, request_id) = self.open(&request, &request.get_ref().launch_id).await?;
+        let message = request.into_inner();
+        self.0.activity.note(session.launch, self.0.clock.now(), session.expires_at());
+        let written = match self.write_request(&session, &message, request_id) {
+            Ok(wanted) => Box::pin(write::run(&self.0, wanted)).await,
+            Err(refusal) => Err(call::refuse(&self.0, (&session).into(), request_id, refusal).await),
+        };
+        let written = written.map_err(|refusal| refused(&refusal))?;
+        Ok(Response::new(WriteResponse {
+            write_id: convert::id_bytes(written.write_id),
+            reference: written.reference,
+            version: written.version,
+            repeated: written.is_repeated,
+        }))
+    }
+
+    async fn writes(&self, request: Request<WritesRequest>) -> Result<Response<WritesResponse>, Status> {
+        let (session, _) = self.open(&request, &request.get_ref().launch_id).await?;
+        let listed = write::list(&self.0, &session).await.map_err(|refusal| refused(&refusal))?;
+        let described = listed.into_iter().map(|(write, there)| writes_response::Write {
+            write_id: convert::id_bytes(write.id),
+            state: write.state.as_str().to_owned(),
+            finding: write.finding.map_or("", Finding::as_str).to_owned(),
+            operation: write.operation,
+            resource_type: write.resource_type,
+            reference: there.map(|there| there.reference).unwrap_or_default(),
+            code: write.code.map_or("", Code::as_str).to_owned(),
+            created_at: write.created_at,
+            proposal_id: write.proposal.map(convert::id_bytes).unwrap_or_default(),
+        });
+        Ok(Response::new(WritesResponse { writes: described.collect() }))
+    }
+}
+
+impl Edge {
+    /// What is to be written, if it is what was approved.
+    fn write_request<'a>(
+        &self,
+        session: &'a Arc<Session>,
+        message: &'a WriteRequest,
+        request_id: RequestId,
+    ) -> Result<write::Request<'a>, Refusal> {
+        if sha256(&message.payload).as_slice() != message.approved_sha256.as_slice() {
+            return Err(Code::WritePayloadChanged.into());
+        }
+        let payload = std::str::from_utf8(&message.payload)
+            .map_err(|_bytes| Refusal::because(Code::WritePayloadInvalid, "the body is not UTF-8"))?;
+        let place = self.0.places.of(&session.tenant, &session.endpoint).ok_or(Code::Internal)?;
+        let path = match message.id.as_str() {
+            "" => format!("/{}", message.resource_type),
+            id => format!("/{}/{id}", message.resource_type),
+        };
+        let destination = Destination::parse(!message.id.is_empty(), &path, None, place.max_id_length)?;
+        let proposal = match message.proposal_id.as_slice() {
+            [] => None,
+            bytes => Some(uuid::Uuid::from_slice(bytes).map_err(|_length| Code::RequestInvalid)?),
+        };
+        Ok(write::Request {
+            session,
+            feature: &message.feature,
+            destination: destination.ok_or(Code::InteractionDenied)?,
+            payload,
+            base_version: (!message.base_version.is_empty()).then(|| message.base_version.clone()),
+            proposal,
+            request_id,
+            deadline: self.0.deadline(),
+        })
     }
 }
 

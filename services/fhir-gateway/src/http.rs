@@ -5,6 +5,7 @@ mod api;
 mod fhir;
 mod open;
 pub mod openapi;
+mod write;
 
 use std::sync::Arc;
 

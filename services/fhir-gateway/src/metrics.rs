@@ -4,6 +4,8 @@ use sallyport_model::Micros;
 use sallyport_proto::audit::v1::{Outcome, Record};
 use sallyport_telemetry::metrics::{Counter, Gauge, Histogram, Metrics};
 
+use crate::domain::capability::classify::{Class, Finding};
+
 /// What the gateway counts.
 pub(crate) struct GatewayMetrics {
     calls: Counter,
@@ -12,6 +14,11 @@ pub(crate) struct GatewayMetrics {
     seconds: Histogram,
     hops: Counter,
     open: Gauge,
+    probed_at: Gauge,
+    findings: Gauge,
+    unread: Gauge,
+    writes: Counter,
+    in_doubt: Gauge,
 }
 
 impl GatewayMetrics {
@@ -48,7 +55,59 @@ impl GatewayMetrics {
                 "1 while calls to an endpoint are paused.",
                 &["tenant", "endpoint"],
             ),
+            writes: metrics.counter(
+                "sallyport_gateway_writes_total",
+                "Turns with a write by the state that the ledger was left in.",
+                &["endpoint", "operation", "state"],
+            ),
+            in_doubt: metrics.gauge(
+                "sallyport_gateway_writes_in_doubt",
+                "Writes of which it is not known whether the EHR has them.",
+                &[],
+            ),
+            probed_at: metrics.gauge(
+                "sallyport_capability_probed_at_seconds",
+                "When an endpoint was last looked at, in seconds since the epoch.",
+                &["tenant", "endpoint"],
+            ),
+            findings: metrics.gauge(
+                "sallyport_capability_findings",
+                "What the last look at an endpoint found, by what it means for features.",
+                &["tenant", "endpoint", "class"],
+            ),
+            unread: metrics.gauge(
+                "sallyport_capability_unread",
+                "1 when the last look at an endpoint could not read all that it says of itself.",
+                &["tenant", "endpoint"],
+            ),
         }
+    }
+
+    /// Shows what a look at an endpoint found.
+    pub(crate) fn probed(
+        &self,
+        tenant: &str,
+        endpoint: &str,
+        at: Micros,
+        findings: &[Finding],
+        is_whole: bool,
+    ) {
+        self.probed_at.set(&[tenant, endpoint], at / 1_000_000);
+        self.unread.set(&[tenant, endpoint], i64::from(!is_whole));
+        for class in Class::ALL {
+            let found = findings.iter().filter(|finding| finding.class == class).count();
+            self.findings.set(&[tenant, endpoint, class.as_str()], i64::try_from(found).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Counts a turn with a write.
+    pub(crate) fn write(&self, endpoint: &str, operation: &str, state: &str) {
+        self.writes.inc(&[endpoint, operation, state]);
+    }
+
+    /// Shows how many writes are in doubt.
+    pub(crate) fn writes_in_doubt(&self, count: i64) {
+        self.in_doubt.set(&[], count);
     }
 
     /// Counts what one outcome or event record says.
@@ -71,7 +130,7 @@ impl GatewayMetrics {
         self.seconds.observe(&[tenant, endpoint, &record.interaction], seconds(record.duration_us));
     }
 
-    /// Counts a call to another process: `launch-auth`, `token-vault` or `ehr`.
+    /// Counts a call to another process: `launch-auth`, `token-vault`, `kv` or `ehr`.
     pub(crate) fn hop(&self, to: &str) {
         self.hops.inc(&[to]);
     }

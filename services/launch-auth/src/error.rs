@@ -65,7 +65,7 @@ impl From<Code> for Refusal {
 
 /// A database that does not answer is a part that is not available; the driver's text stays in the log.
 pub(crate) fn unavailable(error: &sallyport_db::Error) -> Code {
-    let code = if error.is_unavailable() { Code::DependencyDown } else { Code::Internal };
+    let code = error.code();
     tracing::error!(code = code.as_str(), error.kind = "database", "a statement failed");
     code
 }

@@ -39,6 +39,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/session/{launch}", get(session::show).post(session::act))
         .route("/session/{launch}/logout", post(session::logout))
         .route("/session/{launch}/keep-alive", post(session::keep_alive))
+        .route("/session/{launch}/step-up", post(session::step_up))
         .route("/.well-known/jwks.json", get(move |state| keys::show(state, keys)))
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(FORM_MAX_BYTES))

@@ -16,14 +16,14 @@ mod vault;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use sallyport_audit_client::AuditClient;
-use sallyport_db::Pool;
+use sallyport_db::{Pool, Tending};
 use sallyport_egress::Egress;
 use sallyport_kv::Kv;
-use sallyport_model::Clock;
+use sallyport_model::{Clock, ServiceName};
 use sallyport_proto::launch::v1::launch_auth_server::LaunchAuthServer;
 use sallyport_registry::Registry;
 use sallyport_rpc::{Served, Transport};
-use sallyport_telemetry::metrics::Metrics;
+use sallyport_telemetry::{health::Ready, metrics::Metrics};
 use tokio::sync::watch;
 
 pub use config::Config;
@@ -60,6 +60,8 @@ pub struct Service {
     pub http: axum::Router,
     /// Work to spawn; ends at shutdown.
     pub background: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Whether launches can be taken: the database can be used, and the spool takes records.
+    pub ready: Ready,
 }
 
 /// Why the service cannot start.
@@ -73,16 +75,23 @@ pub enum BuildError {
     Database(#[from] sallyport_db::Error),
 }
 
-/// Puts the service together.
+/// Puts the service together. A database that is away is waited for in the background: see [`Service::ready`].
 ///
 /// # Errors
 /// [`BuildError`].
 pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> {
     config.validate().map_err(BuildError::Config)?;
-    ports.pool.migrate(MIGRATIONS).await?;
+    ports.pool.prepare(MIGRATIONS).await?;
+    let ready = ready(ports.pool.clone(), ports.audit.clone());
+    let tending = ports.pool.clone().tend(Tending {
+        migrations: MIGRATIONS,
+        clock: Arc::clone(&ports.clock),
+        metrics: ports.metrics.for_service(ServiceName::LaunchAuth.as_str()),
+        shutdown: ports.shutdown.clone(),
+    });
     let app = Arc::new(domain::App {
         discovery: discovery::Discovery::new(ports.egress, Arc::clone(&ports.clock), &config),
-        limits: limits::Limits::new(ports.kv, &config),
+        limits: limits::Limits::new(ports.kv, Arc::clone(&ports.clock), &config),
         numbers: metrics::Numbers::new(&ports.metrics),
         vault: vault::Vault::new(ports.vault),
         store: store::Store::new(ports.pool),
@@ -95,6 +104,16 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     Ok(Service {
         rpc: Some(Served::new(routes, grpc::ALLOW)),
         http: http::router(&app),
-        background: vec![Box::pin(domain::sweep::run(app, ports.shutdown))],
+        background: vec![Box::pin(tending), Box::pin(domain::sweep::run(app, ports.shutdown))],
+        ready,
+    })
+}
+
+fn ready(pool: Pool, audit: AuditClient) -> Ready {
+    Arc::new(move || {
+        pool.ready().map_err(|missing| format!("launch-auth: {missing}"))?;
+        audit.ready().map_err(|error| {
+            format!("launch-auth: the audit spool does not take records ({})", error.label())
+        })
     })
 }

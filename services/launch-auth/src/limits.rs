@@ -1,39 +1,73 @@
 //! How often one source may knock without being known: launches and answers are open to everybody.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use sallyport_kv::{Kv, Permit, Rate};
+use sallyport_kv::{InProcess, Kv, Permit, Rate};
+use sallyport_model::Clock;
 
 use crate::Config;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Permits per source address. Without the store the request goes on: it costs one registry look-up, and a hospital
-/// must not be locked out because a cache is away.
+/// Permits per source address. Without the shared store this process counts alone, at half the rate: with two
+/// replicas that is what they allowed together, and a hospital is not locked out because a cache is away.
 #[derive(Clone)]
 pub(crate) struct Limits {
-    kv: Arc<dyn Kv>,
+    shared: Arc<dyn Kv>,
+    own: Arc<InProcess>,
     rate: Rate,
+    is_alone: Arc<AtomicBool>,
 }
 
 impl Limits {
-    pub(crate) fn new(kv: Arc<dyn Kv>, config: &Config) -> Self {
+    pub(crate) fn new(shared: Arc<dyn Kv>, clock: Arc<dyn Clock>, config: &Config) -> Self {
         let permits = config.requests_per_minute_per_source;
-        Self { kv, rate: Rate { permits, per: MINUTE, burst: permits } }
+        let rate = Rate { permits, per: MINUTE, burst: permits };
+        Self { shared, own: Arc::new(InProcess::new(clock)), rate, is_alone: Arc::default() }
     }
 
     /// Takes a permit. `Err` says after how many seconds there is one again.
     pub(crate) async fn admit(&self, area: &str, source: Option<IpAddr>) -> Result<(), u64> {
         let source = source.map_or_else(|| "unknown".to_owned(), |ip| network(ip).to_string());
-        match self.kv.permit(&format!("launch-auth:{area}:{source}"), self.rate).await {
-            Ok(Permit::Allowed) => Ok(()),
+        let key = format!("launch-auth:{area}:{source}");
+        let shared = self.shared.permit(&key, self.rate).await;
+        self.note(shared.is_err());
+        let permit = match shared {
+            Ok(permit) => Ok(permit),
+            Err(_unavailable) => self.own.permit(&key, half(self.rate)).await,
+        };
+        match permit {
+            // The store in our own memory is always there.
+            Ok(Permit::Allowed) | Err(_) => Ok(()),
             Ok(Permit::RetryAfter(wait)) => Err(wait.as_secs().max(1)),
-            Err(unavailable) => {
-                tracing::warn!(reason = %unavailable, "launches are not limited");
-                Ok(())
+        }
+    }
+
+    /// Says once when it changes.
+    fn note(&self, is_alone: bool) {
+        if self.is_alone.swap(is_alone, Ordering::Relaxed) != is_alone {
+            if is_alone {
+                tracing::warn!(
+                    "the shared store is away, launches are limited by this process alone at half the rate"
+                );
+            } else {
+                tracing::info!("launches are limited by the shared store again");
             }
         }
     }
+}
+
+/// At least one, so that nobody is locked out.
+fn half(rate: Rate) -> Rate {
+    let permits = (rate.permits / 2).max(1);
+    Rate { permits, burst: permits, ..rate }
 }
 
 /// One subscriber has a whole /64 of IPv6: it counts as one source.
@@ -48,14 +82,4 @@ fn network(ip: IpAddr) -> IpAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ipv6_subscriber_is_one_source() {
-        let network_of = |text: &str| network(text.parse().unwrap()).to_string();
-        assert_eq!(network_of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(network_of("::ffff:192.0.2.1"), "192.0.2.1");
-        assert_eq!(network_of("192.0.2.1"), "192.0.2.1");
-    }
-}
+mod tests;

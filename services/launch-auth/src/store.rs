@@ -21,12 +21,15 @@ pub const MIGRATIONS: Migrations = Migrations {
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     pool: Pool,
+    /// For what must be finished, or is safe, while the clocks disagree: the session of a code that was just redeemed,
+    /// ends of sessions and the reading of them.
+    always: Pool,
 }
 
 impl Store {
     /// Over a migrated pool.
     pub(crate) fn new(pool: Pool) -> Self {
-        Self { pool }
+        Self { always: pool.regardless(), pool }
     }
 
     /// Removes what nobody needs any more: launches that are long over, sessions ended before `ended_before`, revocations

@@ -1,7 +1,7 @@
 //! `sallyport add-endpoint URL`: discovers an EHR, shows what to pin and what to paste into its registration form, and
 //! writes the tenant file.
 
-mod discover;
+pub(crate) mod discover;
 mod tenant_file;
 
 use std::{
@@ -39,7 +39,7 @@ pub async fn run(args: AddEndpointArgs) -> anyhow::Result<ExitCode> {
         .collect();
     // What a launch asks for beside the features: the person's name where it is listed, a renewal where it is given.
     scopes.extend(found.smart.scopes.iter().find(|scope| *scope == "profile").cloned());
-    if sallyport_vendors::profile(&entry.endpoint.vendor).is_some_and(|vendor| vendor.online_access) {
+    if *entry.endpoint.behaviour.known().tokens.online_access {
         scopes.push("online_access".to_owned());
     }
 

@@ -1,6 +1,21 @@
 //! The command line.
 
+mod audit;
+mod endpoints;
+mod jobs;
+mod operate;
+
 use std::path::PathBuf;
+
+use sallyport_model::ServiceName;
+
+pub use audit::{
+    AuditArgs, AuditCommand, AuditQueryArgs, CheckArgs, ExportArgs, FormatArg, PhaseArg, ProveArgs,
+    TrustArgs, VerifyArgs, WitnessArgs,
+};
+pub use endpoints::{AddEndpointArgs, CertifyArgs, MatrixArgs, ReconcileArgs};
+pub use jobs::{Because, JobArgs, JobsCommand, RunArgs, WhoseArgs};
+pub use operate::{KeysCommand, ProbeArgs, RevokeArgs, RotateArgs, TokensCommand};
 
 /// The production backend for SMART on FHIR apps.
 #[derive(clap::Parser)]
@@ -22,12 +37,50 @@ pub enum Command {
     AddEndpoint(AddEndpointArgs),
     /// Start only the sandbox EHR.
     Sandbox(SandboxArgs),
-    /// Ask the audit log of a running instance.
+    /// Ask the audit log of a running instance, export it, prove it, verify it.
     Audit(AuditArgs),
+    /// Watch audit logs from elsewhere: sign their checkpoints, with a key of one's own, while they only grow.
+    Witness(WitnessArgs),
     /// End sessions and withdraw grants of a running instance.
     Revoke(RevokeArgs),
-    /// Check configuration and tenant files without starting anything.
-    Check(CheckArgs),
+    /// How the keys of a running instance stand, and their rotation.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Tokens of a running instance.
+    #[command(subcommand)]
+    Tokens(TokensCommand),
+    /// Background jobs of a running instance: what they do, how far they are, and how they are stopped.
+    #[command(subcommand)]
+    Jobs(JobsCommand),
+    /// Certificates by which separate processes know each other.
+    Pki {
+        /// Which.
+        #[command(subcommand)]
+        command: PkiCommand,
+    },
+    /// Start one service as a process of its own, on real servers.
+    Serve(ServeArgs),
+    /// Look at the configuration without starting anything.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Look at everything that an instance stands on, and say what to do about what is wrong.
+    Doctor(Where),
+    /// Ask a health address once: 0 when it answers 200. For containers without a shell.
+    Healthcheck {
+        /// Such as http://127.0.0.1:9090/ready.
+        #[arg(long)]
+        url: String,
+    },
+    /// Apply missing migrations to the databases of all services, then end.
+    Migrate(Where),
+    /// Show what would change in charts between two versions of the mapping. 0: nothing; 3: something.
+    Reconcile(ReconcileArgs),
+    /// Say what of a tenant's EHRs this version was tried with. 0: all of it verified; 3: not all.
+    Matrix(MatrixArgs),
+    /// Try what the chart needs on a registered endpoint, read-only, through an open launch. 0: all as expected; 3: not all.
+    Certify(CertifyArgs),
+    /// Look at an endpoint now and say what it offers and what changed. 0: nothing that a feature misses; 3: something.
+    Probe(ProbeArgs),
     /// Print what a stable code means and what to do.
     Explain {
         /// Such as `launch.issuer_unknown`.
@@ -69,64 +122,27 @@ pub struct DemoArgs {
     pub data_dir: Option<PathBuf>,
 }
 
-/// Options of `add-endpoint`.
-#[derive(clap::Args, Clone)]
-pub struct AddEndpointArgs {
-    /// The EHR's FHIR base, exactly as it sends it as `iss`.
-    pub url: String,
-    /// The client id that the EHR issued.
-    #[arg(long)]
-    pub client_id: Option<String>,
-    /// How the app authenticates: public, client_secret_basic, client_secret_post or private_key_jwt.
-    #[arg(long, default_value = "public")]
-    pub auth: String,
-    /// File with the client secret.
-    #[arg(long)]
-    pub secret_file: Option<PathBuf>,
-    /// Signature of private_key_jwt: ES384 or RS384, as the EHR accepts it. Default: ES384.
-    #[arg(long)]
-    pub algorithm: Option<String>,
-    /// Tenant to create. Default: made from the host name.
-    #[arg(long)]
-    pub tenant: Option<String>,
-    /// Registration id: stands in the launch and redirect addresses. Default: the tenant's id.
-    #[arg(long)]
-    pub registration: Option<String>,
-    /// sandbox or production.
-    #[arg(long, default_value = "production")]
-    pub environment: String,
-    /// Vendor profile.
-    #[arg(long, default_value = "generic")]
-    pub vendor: String,
-    /// Origins whose pages may frame the app, besides the FHIR base's own.
-    #[arg(long)]
-    pub frame_ancestor: Vec<String>,
-    /// Where browsers reach the app.
-    #[arg(long, default_value = "http://localhost:8080")]
-    pub public_url: String,
-    /// Accept a CapabilityStatement where there is no smart-configuration.
-    #[arg(long)]
-    pub capability_fallback: bool,
-    /// Write the file without asking.
-    #[arg(long)]
-    pub yes: bool,
-    /// Where data is kept. Default: ./data/sallyport.
-    #[arg(long)]
-    pub data_dir: Option<PathBuf>,
-}
-
 /// Options of `sandbox`.
 #[derive(clap::Args, Clone)]
 pub struct SandboxArgs {
     /// Where it listens.
     #[arg(long, default_value = "127.0.0.1:8090")]
     pub listen: String,
+    /// Where browsers and apps reach it, when that is not where it listens.
+    #[arg(long)]
+    pub public: Option<String>,
     /// Where the app is, so that its launch address is known.
     #[arg(long, default_value = "http://localhost:8080")]
     pub app: String,
     /// Load Bundles and NDJSON from this folder.
     #[arg(long)]
     pub import: Option<PathBuf>,
+    /// Write the tenant file that registers this EHR into this folder before it starts.
+    #[arg(long)]
+    pub tenant_dir: Option<PathBuf>,
+    /// The product whose EHR the portal opens with; the others are at their own addresses.
+    #[arg(long, default_value = "strict")]
+    pub profile: String,
     /// How many patients it makes up.
     #[arg(long, default_value_t = 20)]
     pub patients: usize,
@@ -138,65 +154,101 @@ pub struct SandboxArgs {
     pub i_know_this_is_open_to_the_network: bool,
 }
 
-/// Options of `audit`.
-#[derive(clap::Args, Clone)]
-pub struct AuditArgs {
-    /// The tenant.
-    #[arg(long)]
-    pub tenant: String,
-    /// Why you look: recorded beside the query.
-    #[arg(long)]
-    pub reason: String,
-    /// A patient's id at the EHR.
-    #[arg(long)]
-    pub patient: Option<String>,
-    /// A launch handle.
-    #[arg(long)]
-    pub launch: Option<String>,
-    /// A trace id.
-    #[arg(long)]
-    pub trace: Option<String>,
-    /// Only the last minutes.
-    #[arg(long)]
-    pub minutes: Option<i64>,
-    /// Where the instance keeps its data.
+/// Where an instance is: the folder of one that runs on this machine, or the configuration of one that runs as
+/// separate processes.
+#[derive(clap::Args, Clone, Default)]
+pub struct Where {
+    /// Where the instance keeps its data. Default: ./data/sallyport.
     #[arg(long)]
     pub data_dir: Option<PathBuf>,
-}
-
-/// Options of `revoke`.
-#[derive(clap::Args, Clone)]
-pub struct RevokeArgs {
-    /// The tenant.
-    #[arg(long)]
-    pub tenant: String,
-    /// Why: recorded.
-    #[arg(long)]
-    pub reason: String,
-    /// One launch, by its handle.
-    #[arg(long)]
-    pub launch: Option<String>,
-    /// Everything of an endpoint.
-    #[arg(long)]
-    pub endpoint: Option<String>,
-    /// Everything of a user, as ISSUER and SUBJECT.
-    #[arg(long, num_args = 2, value_names = ["ISSUER", "SUBJECT"])]
-    pub user: Option<Vec<String>>,
-    /// Everything of the tenant.
-    #[arg(long)]
-    pub all: bool,
-    /// Where the instance keeps its data.
-    #[arg(long)]
-    pub data_dir: Option<PathBuf>,
-}
-
-/// Options of `check`.
-#[derive(clap::Args, Clone)]
-pub struct CheckArgs {
-    /// Configuration file.
+    /// Configuration file; with the certificate of an operator in `rpc` the services are reached over the network.
     #[arg(long)]
     pub config: Option<PathBuf>,
-    /// Where data is kept.
+}
+
+/// Options of `serve`.
+#[derive(clap::Args, Clone)]
+pub struct ServeArgs {
+    /// Which.
+    #[arg(value_enum)]
+    pub service: Service,
+    /// Configuration file; see docs/CONFIG.md.
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// This process's own folder: audit spool, ready file. Default: ./data/sallyport.
     #[arg(long)]
     pub data_dir: Option<PathBuf>,
+    /// Written as JSON when all is ready.
+    #[arg(long)]
+    pub ready_file: Option<PathBuf>,
+}
+
+/// What can be served alone.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Launches and sessions.
+    LaunchAuth,
+    /// Tokens.
+    TokenVault,
+    /// FHIR calls.
+    FhirGateway,
+    /// Background jobs.
+    JobWorker,
+    /// The audit log.
+    Audit,
+    /// Pages.
+    Web,
+    /// The front door, where there is no ingress.
+    Edge,
+}
+
+impl Service {
+    /// As its peers know it.
+    pub fn name(self) -> ServiceName {
+        match self {
+            Self::LaunchAuth => ServiceName::LaunchAuth,
+            Self::TokenVault => ServiceName::TokenVault,
+            Self::FhirGateway => ServiceName::FhirGateway,
+            Self::JobWorker => ServiceName::JobWorker,
+            Self::Audit => ServiceName::Audit,
+            Self::Web => ServiceName::Web,
+            Self::Edge => ServiceName::Edge,
+        }
+    }
+}
+
+/// What `config` can do.
+#[derive(clap::Subcommand)]
+pub enum ConfigCommand {
+    /// Check configuration, environment and tenant files.
+    Check(Where),
+    /// Print every key with its default and its comment.
+    Defaults,
+}
+
+/// The commands of `pki`.
+#[derive(clap::Subcommand)]
+pub enum PkiCommand {
+    /// Make an authority and a certificate for each service in a folder, or renew them under the one that is there.
+    Dev(PkiDevArgs),
+}
+
+/// Options of `pki dev`.
+#[derive(clap::Args, Clone)]
+pub struct PkiDevArgs {
+    /// The folder, made when it is not there. What something else put there is never overwritten.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// For these services, e.g. web,edge. Default: all.
+    #[arg(long, value_delimiter = ',')]
+    pub services: Vec<String>,
+    /// A host name or address in every certificate, besides localhost. Our services look at the service's name instead.
+    #[arg(long)]
+    pub host: Vec<String>,
+    /// The trust domain in the names. Default: sallyport.
+    #[arg(long)]
+    pub trust_domain: Option<String>,
+    /// How long certificates are valid.
+    #[arg(long, default_value_t = 90)]
+    pub days: u16,
 }

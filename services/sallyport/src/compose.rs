@@ -1,35 +1,70 @@
-//! Everything in one process: the same services that run alone elsewhere, joined by in-process routes.
+//! Services put together: all of them in one process, joined by in-process routes, or one alone ([`crate::serve`]).
 //!
 //! Reads like a list on purpose: what is built, in which order, from what.
 
-mod foundation;
+pub(crate) mod adapters;
+pub(crate) mod foundation;
+pub(crate) mod parts;
+pub(crate) mod peers;
 mod running;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
-use sallyport_model::ServiceName;
+use axum::Router;
+use sallyport_model::{Clock, ServiceName, SystemClock};
 use sallyport_registry::Registry;
-use sallyport_rpc::{Served, Transport};
-use sallyport_telemetry::{SpanRing, health};
+use sallyport_rpc::Served;
+use sallyport_telemetry::{SpanRing, health, metrics::Metrics};
 
 use crate::{
     cli::UpArgs,
-    config::{self, ConfigError, Environment, File},
+    config::{self, ConfigError, File},
     dev_tenant, edge, listen, operator,
     ready::Ready,
 };
 use foundation::Foundation;
+use parts::{Part, Site};
+use peers::Peers;
 pub use running::Running;
 
 /// Where data is kept when nobody says.
 pub const DEFAULT_DATA_DIR: &str = "data/sallyport";
+
+/// In the order in which one needs another.
+const SERVICES: [ServiceName; 6] = [
+    ServiceName::Audit,
+    ServiceName::TokenVault,
+    ServiceName::LaunchAuth,
+    ServiceName::FhirGateway,
+    ServiceName::JobWorker,
+    ServiceName::Web,
+];
 
 /// Starts everything and returns when it is ready.
 ///
 /// # Errors
 /// [`ConfigError`] for what an operator must change, otherwise what could not be opened.
 pub async fn start(args: UpArgs, ring: SpanRing) -> anyhow::Result<Running> {
+    start_some(&SERVICES, HashMap::new(), args, ring).await
+}
+
+/// Starts `services`, in the order given, over `others` that are there already, and returns when they are ready. The
+/// gateway must be among them. This is how `bench/` measures one service as it is composed here.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_some(
+    services: &[ServiceName],
+    others: HashMap<ServiceName, Served>,
+    args: UpArgs,
+    ring: SpanRing,
+) -> anyhow::Result<Running> {
     let config = merged(&args)?;
     let data_dir = args.data_dir.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR));
     let front = listen::bind(&config.server.listen).await?;
@@ -38,128 +73,54 @@ pub async fn start(args: UpArgs, ring: SpanRing) -> anyhow::Result<Running> {
         "" => format!("http://{}:{}", listen::host(&config.server.listen), listen::port(&front)?),
         given => given.trim_end_matches('/').to_owned(),
     };
-    let mut running = Running::new();
-
+    let mut running = Running::new(Duration::from_millis(config.server.grace_ms));
     let ehr = match config.sandbox_ehr.enabled {
         true => Some(sandbox(&config, &app, &mut running).await?),
         false => None,
     };
-    let base = Foundation::open(
-        &data_dir,
-        config.environment == Environment::Production,
-        config.audit_spool.max_bytes,
-    )?;
+    let base = Foundation::open(&config, &data_dir, Metrics::new())?;
     let registry = Arc::new(registry(&config, &data_dir, ehr.as_deref())?);
+    let site = Site { config, base, registry, public_url: app, sandbox_ehr: ehr };
 
-    let audit = {
-        let ports = sallyport_audit::Ports {
-            clock: base.clock(),
-            pool: base.pool("audit").await?,
-            kek: base.kek(),
-            queue: base.queue(),
-            audit: base.spool(ServiceName::Audit, &mut running).await?,
-            metrics: base.metrics(),
-            shutdown: running.shutdown(),
-        };
-        sallyport_audit::build(config.audit, ports).await?
-    };
-    running.spawn_all(audit.background);
+    let mut peers = Peers::Local(others);
+    let mut built: Vec<Served> = Vec::new();
+    let mut public = Router::new();
+    let mut readiness = Vec::new();
+    for service in services {
+        let Part { rpc, http, ready } = Box::pin(parts::build(*service, &site, &peers, &mut running)).await?;
+        if let (Some(served), Peers::Local(there)) = (rpc, &mut peers) {
+            built.push(served.clone());
+            there.insert(*service, served);
+        }
+        public = public.merge(http.unwrap_or_default());
+        readiness.push(ready);
+    }
+    let gateway = peers.transport(ServiceName::Edge, ServiceName::FhirGateway)?;
+    let own = edge::own_front_end(gateway, Arc::clone(&site.registry));
+    let door = edge::dressed(public.merge(own), site.config.server.max_body_bytes);
 
-    let vault = {
-        let ports = sallyport_token_vault::Ports {
-            registry: Arc::clone(&registry),
-            clock: base.clock(),
-            pool: base.pool("token-vault").await?,
-            kek: base.kek(),
-            egress: base.egress()?,
-            audit: base.spool(ServiceName::TokenVault, &mut running).await?,
-            metrics: base.metrics(),
-            shutdown: running.shutdown(),
-        };
-        sallyport_token_vault::build(config.token_vault, ports).await?
-    };
-    running.spawn_all(vault.background);
-    let vault_rpc = served(vault.rpc, "token-vault")?;
-
-    let launch = {
-        let mut section = config.launch_auth;
-        section.public_url = app.parse().context("server.public_url is not a URL")?;
-        let ports = sallyport_launch_auth::Ports {
-            registry: Arc::clone(&registry),
-            clock: base.clock(),
-            pool: base.pool("launch-auth").await?,
-            kv: base.kv(),
-            egress: base.egress()?,
-            vault: Transport::local(vault_rpc.clone(), ServiceName::LaunchAuth),
-            audit: base.spool(ServiceName::LaunchAuth, &mut running).await?,
-            metrics: base.metrics(),
-            shutdown: running.shutdown(),
-        };
-        sallyport_launch_auth::build(section, ports).await?
-    };
-    running.spawn_all(launch.background);
-    let launch_rpc = served(launch.rpc, "launch-auth")?;
-
-    let gateway = {
-        let mut section = config.fhir_gateway;
-        section.public_url.clone_from(&app);
-        let ports = sallyport_fhir_gateway::Ports {
-            registry: Arc::clone(&registry),
-            clock: base.clock(),
-            egress: base.egress()?,
-            launch_auth: Transport::local(launch_rpc.clone(), ServiceName::FhirGateway),
-            token_vault: Transport::local(vault_rpc.clone(), ServiceName::FhirGateway),
-            audit: base.spool(ServiceName::FhirGateway, &mut running).await?,
-            metrics: base.metrics(),
-            shutdown: running.shutdown(),
-        };
-        sallyport_fhir_gateway::build(section, ports).await?
-    };
-    running.spawn_all(gateway.background);
-    let gateway_rpc = served(gateway.rpc, "fhir-gateway")?;
-
-    let _jobs = sallyport_job_worker::build(&sallyport_job_worker::Ports { metrics: base.metrics() });
-
-    let web = {
-        let mut section = config.web;
-        section.public_url.clone_from(&app);
-        section.sandbox_ehr_url.clone_from(&ehr);
-        let ports = sallyport_web::Ports {
-            gateway: Transport::local(gateway_rpc.clone(), ServiceName::Web),
-            registry: Arc::clone(&registry),
-            clock: base.clock(),
-        };
-        sallyport_web::build(section, ports).await?
-    };
-
-    let door = edge::router(edge::Parts {
-        launch_auth: launch.http,
-        fhir_gateway: gateway.http,
-        web: web.http,
-        gateway: Transport::local(gateway_rpc.clone(), ServiceName::Web),
-        registry: Arc::clone(&registry),
-        max_body_bytes: config.server.max_body_bytes,
-    });
-    base.metrics()
-        .gauge("sallyport_registry_info", "The tenants' files in use, by hash.", &["hash"])
-        .set(&[registry.hash()], 1);
+    show_registry(&site);
     let admin_port = listen::port(&admin)?;
-    let is_ready = base.readiness(gateway.ready);
-    running.serve(admin, &health::router(base.metrics(), ring, is_ready));
+    let probes = health::Probes::of(site.base.readiness(readiness));
+    running.serve(admin, &health::router(site.base.metrics(), ring, probes));
     running.serve(front, &door);
-
+    running.offer(&built);
     let socket = operator::socket_in(&data_dir);
-    let services: Vec<Served> =
-        [audit.rpc, Some(vault_rpc), Some(launch_rpc), Some(gateway_rpc)].into_iter().flatten().collect();
     let listener = operator::bind(&socket)?;
-    running.spawn_try(operator::serve(listener, services, running.shutdown()));
+    running.spawn_server(operator::serve(listener, built, running.closing()));
 
+    let ehr = site.sandbox_ehr.unwrap_or_default();
     let ready = Ready {
-        app,
-        fhir_base: ehr.as_ref().map(|ehr| format!("{ehr}{}", dev_tenant::BASE_PATH)).unwrap_or_default(),
-        ehr: ehr.unwrap_or_default(),
-        admin: format!("http://{}:{admin_port}", listen::host(&config.server.admin_listen)),
+        app: site.public_url,
+        fhir_base: match ehr.as_str() {
+            "" => String::new(),
+            ehr => dev_tenant::endpoints(ehr, &site.config.sandbox_ehr.profile)?.fhir_base,
+        },
+        ehr,
+        admin: format!("http://{}:{admin_port}", listen::host(&site.config.server.admin_listen)),
+        admins: Vec::new(),
         operator_socket: socket,
+        operator_config: None,
         data_dir: data_dir.clone(),
         pid: std::process::id(),
     };
@@ -167,7 +128,7 @@ pub async fn start(args: UpArgs, ring: SpanRing) -> anyhow::Result<Running> {
     if let Some(path) = &args.ready_file {
         ready.write(path)?;
     }
-    Ok(running.ready(ready, base))
+    Ok(running.ready(ready, site.base))
 }
 
 /// The file's values, with what the command line says over them.
@@ -196,32 +157,45 @@ async fn sandbox(config: &File, app: &str, running: &mut Running) -> anyhow::Res
         patients: section.patients,
         import_dir: (!section.import_dir.is_empty()).then(|| PathBuf::from(&section.import_dir)),
         clients: vec![dev_tenant::client(app)],
+        profile: section.profile.clone(),
         ..sallyport_sandbox_ehr::Config::default()
     })
     .await?;
     for listener in listeners {
-        let mut shutdown = running.shutdown();
+        let mut closing = running.closing();
         let stopped = async move {
             // A sender that is gone means the same.
-            let _either_way = shutdown.changed().await;
+            let _either_way = closing.wait_for(|over| *over).await;
         };
         let serving = sallyport_sandbox_ehr::serve(listener, sandbox.clone(), stopped);
-        running.spawn_try(async move { serving.await.map_err(Into::into) });
+        running.spawn_server(async move { serving.await.map_err(Into::into) });
     }
     Ok(origin)
 }
 
 /// The tenant files of the folder, and the sandbox's tenant where there is a sandbox.
-fn registry(config: &File, data_dir: &std::path::Path, ehr: Option<&str>) -> anyhow::Result<Registry> {
+pub(crate) fn registry(config: &File, data_dir: &Path, ehr: Option<&str>) -> anyhow::Result<Registry> {
     let folder = match config.registry.folder.as_str() {
         "" => data_dir.join("tenants"),
         given => PathBuf::from(given),
     };
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let extra = ehr.map(dev_tenant::file).into_iter().collect();
-    Registry::load_with(&folder, extra).map_err(|error| ConfigError(error.to_string()).into())
+    let own = ehr.map(|ehr| dev_tenant::file(ehr, &config.sandbox_ehr.profile)).transpose()?;
+    let extra = own.into_iter().collect();
+    let registry = Registry::load_with(&folder, extra).map_err(|error| ConfigError(error.to_string()))?;
+    if registry.check_overrides(SystemClock.now()).is_err() {
+        // One tenant's forgotten line must not keep all others from starting.
+        tracing::error!(
+            "an endpoint's override has expired: every launch and call there is refused; `sallyport config check` names it"
+        );
+    }
+    Ok(registry)
 }
 
-fn served(rpc: impl Into<Option<Served>>, name: &str) -> anyhow::Result<Served> {
-    rpc.into().with_context(|| format!("{name} offers no methods"))
+/// Which tenants' files are in use, for whoever compares replicas.
+pub(crate) fn show_registry(site: &Site) {
+    site.base
+        .metrics()
+        .gauge("sallyport_registry_info", "The tenants' files in use, by hash.", &["hash"])
+        .set(&[site.registry.hash()], 1);
 }

@@ -1,6 +1,7 @@
 //! The front door: one origin, each service's routes under their prefix, and an app team's own front end at
-//! `/app/{launch}/`.
+//! `/app/{launch}/`. In one process it holds the services' own routers; alone it forwards to them.
 
+mod forward;
 mod own_front_end;
 
 use std::sync::Arc;
@@ -13,36 +14,23 @@ use sallyport_registry::Registry;
 use sallyport_rpc::Transport;
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// What the front door is made of.
-pub(crate) struct Parts {
-    /// `/launch`, `/callback`, `/session`, `/.well-known/jwks.json`.
-    pub(crate) launch_auth: Router,
-    /// `/fhir`, `/api`.
-    pub(crate) fhir_gateway: Router,
-    /// `/chart`, `/assets`, `/`.
-    pub(crate) web: Router,
-    /// To fhir-gateway, as the pages' server: which app entry a launch belongs to.
-    pub(crate) gateway: Transport,
-    /// The app entries.
-    pub(crate) registry: Arc<Registry>,
-    /// Longest request body.
-    pub(crate) max_body_bytes: usize,
-}
+pub(crate) use forward::{Houses, forwarding};
 
-/// Puts the services behind one origin.
-pub(crate) fn router(parts: Parts) -> Router {
-    let own = own_front_end::OwnFrontEnd::new(parts.gateway, parts.registry);
-    let app = Router::new()
+/// `/app/{launch}/…`; `gateway` says to which app entry a launch belongs.
+pub(crate) fn own_front_end(gateway: Transport, registry: Arc<Registry>) -> Router {
+    let own = own_front_end::OwnFrontEnd::new(gateway, registry);
+    Router::new()
         .route("/app/{launch}/", any(own_front_end::serve_root))
         .route("/app/{launch}/{*path}", any(own_front_end::serve))
-        .with_state(Arc::new(own));
-    Router::new()
-        .merge(parts.launch_auth)
-        .merge(parts.fhir_gateway)
-        .merge(parts.web)
-        .merge(app)
+        .with_state(Arc::new(own))
+}
+
+/// What every public router wears: a bound on bodies, an answer to panics and to unknown paths, a span and a line for
+/// each request.
+pub(crate) fn dressed(router: Router, max_body_bytes: usize) -> Router {
+    router
         .fallback(nothing_here)
-        .layer(DefaultBodyLimit::max(parts.max_body_bytes))
+        .layer(DefaultBodyLimit::max(max_body_bytes))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(sallyport_telemetry::http::trace_requests))
 }

@@ -4,10 +4,12 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use sallyport::{
-    cli::{Cli, Command, UpArgs},
+    check,
+    cli::{Cli, Command, ServeArgs, UpArgs},
     compose,
     config::{self, ConfigError},
-    demo, operate,
+    demo, doctor, migrate, operate, serve,
+    signals::Ending,
 };
 use sallyport_telemetry::{LogSink, Settings, SpanRing, Telemetry};
 
@@ -52,24 +54,37 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Up(args) => up(args).await,
         Command::Demo(args) => {
-            let telemetry = observe(None)?;
+            let telemetry = observe("sallyport", None)?;
             let is_whole = demo::run(args, telemetry.ring.clone()).await?;
             telemetry.shutdown();
             Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::AddEndpoint(args) => sallyport::add_endpoint::run(args).await,
         Command::Sandbox(args) => operate::sandbox(args).await,
-        Command::Audit(args) => operate::audit(args).await,
+        Command::Audit(args) => sallyport::audit::run(args).await,
+        Command::Witness(args) => sallyport::witness::run(&args).await,
         Command::Revoke(args) => operate::revoke(args).await,
-        Command::Check(args) => operate::check(&args),
+        Command::Keys(command) => sallyport::keys::run(command).await,
+        Command::Tokens(command) => sallyport::tokens::run(command).await,
+        Command::Jobs(command) => sallyport::jobs::run(command).await,
+        Command::Pki { command } => sallyport::pki::run(command),
+        Command::Serve(args) => serve_one(args).await,
+        Command::Config(command) => check::run(command),
+        Command::Doctor(place) => doctor::run(place).await,
+        Command::Healthcheck { url } => operate::healthcheck(&url).await,
+        Command::Migrate(place) => migrate::run(place).await,
+        Command::Reconcile(args) => sallyport::reconcile::run(&args),
+        Command::Matrix(args) => sallyport::matrix::run(&args),
+        Command::Certify(args) => Box::pin(sallyport::certify::run(args)).await,
+        Command::Probe(args) => sallyport::probe::run(args).await,
         Command::Explain { code } => operate::explain(&code),
     }
 }
 
-fn observe(config: Option<&PathBuf>) -> anyhow::Result<Telemetry> {
+fn observe(service: &str, config: Option<&PathBuf>) -> anyhow::Result<Telemetry> {
     let section = config::load(config.map(PathBuf::as_path))?.telemetry;
     Ok(sallyport_telemetry::init(Settings {
-        service: "sallyport".to_owned(),
+        service: service.to_owned(),
         otlp_endpoint: (!section.otlp_endpoint.is_empty()).then_some(section.otlp_endpoint),
         sample_ratio: section.sample_ratio,
         span_ring: section.span_ring,
@@ -79,7 +94,8 @@ fn observe(config: Option<&PathBuf>) -> anyhow::Result<Telemetry> {
 
 #[expect(clippy::print_stdout, reason = "the command says where to look")]
 async fn up(args: UpArgs) -> anyhow::Result<ExitCode> {
-    let telemetry = observe(args.config.as_ref())?;
+    let mut ending = Ending::listen()?;
+    let telemetry = observe("sallyport", args.config.as_ref())?;
     let ring: SpanRing = telemetry.ring.clone();
     let running = compose::start(args, ring).await?;
     if let Some(urls) = running.urls() {
@@ -88,22 +104,19 @@ async fn up(args: UpArgs) -> anyhow::Result<ExitCode> {
             println!("  Open the sandbox EHR and launch the app:  {}/", urls.ehr);
         }
         println!("  The app:                                  {}/", urls.app);
-        println!("  Health, metrics, traces:                  {}/ready", urls.admin);
+        println!("  Traces, health, metrics:                  {}/traces", urls.admin);
         println!("  Data:                                     {}", urls.data_dir.display());
         println!("Ctrl-C ends it.");
     }
-    ended().await?;
+    ending.asked().await;
     running.stop().await;
     telemetry.shutdown();
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for Ctrl-C or a polite request to end.
-async fn ended() -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result?,
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+async fn serve_one(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let telemetry = observe(args.service.name().as_str(), args.config.as_ref())?;
+    let code = Box::pin(serve::run(args, telemetry.ring.clone())).await;
+    telemetry.shutdown();
+    code
 }

@@ -1,28 +1,24 @@
 //! The operators' smaller commands.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
-use sallyport_model::{Clock, Code, LaunchId, SystemClock};
+use sallyport_model::{Code, LaunchId, ServiceName};
 use sallyport_proto::{
-    audit::v1::{QueryRequest, Record, audit_client::AuditClient},
     convert,
     launch::v1::{RevokeRequest, launch_auth_client::LaunchAuthClient},
     types::v1::{Selector, User, selector::By},
 };
-use sallyport_registry::Registry;
 use sallyport_rpc::code_of;
 
 use crate::{
-    cli::{AuditArgs, CheckArgs, RevokeArgs, SandboxArgs},
-    compose::DEFAULT_DATA_DIR,
-    config::{self, ConfigError},
+    cli::{RevokeArgs, SandboxArgs},
+    demo::browser::Browser,
     dev_tenant, listen, operator,
 };
 
-fn data_dir(given: Option<PathBuf>) -> PathBuf {
-    given.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR))
-}
+/// How long a health address may take.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(3);
 
 /// `sallyport sandbox`.
 ///
@@ -31,7 +27,17 @@ fn data_dir(given: Option<PathBuf>) -> PathBuf {
 #[expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
 pub async fn sandbox(args: SandboxArgs) -> anyhow::Result<ExitCode> {
     let listeners = listen::bind(&args.listen).await?;
-    let origin = format!("http://{}:{}", listen::host(&args.listen), listen::port(&listeners)?);
+    let origin = match &args.public {
+        Some(public) => public.trim_end_matches('/').to_owned(),
+        None => format!("http://{}:{}", listen::host(&args.listen), listen::port(&listeners)?),
+    };
+    if let Some(folder) = &args.tenant_dir {
+        let (_, text) = dev_tenant::file(&origin, &args.profile)?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let path = folder.join("sandbox.toml");
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    dev_tenant::endpoints(&origin, &args.profile)?;
     let sandbox = sallyport_sandbox_ehr::build(sallyport_sandbox_ehr::Config {
         public_base: origin.clone(),
         seed: args.seed,
@@ -39,16 +45,15 @@ pub async fn sandbox(args: SandboxArgs) -> anyhow::Result<ExitCode> {
         import_dir: args.import,
         clients: vec![dev_tenant::client(&args.app)],
         allow_non_loopback: args.i_know_this_is_open_to_the_network,
+        profile: args.profile.clone(),
         ..sallyport_sandbox_ehr::Config::default()
     })
     .await?;
-    println!("The sandbox EHR is ready: {origin}/");
+    println!("The sandbox EHR is ready: {origin}/ (as {})", args.profile);
     let mut servers = tokio::task::JoinSet::new();
     for listener in listeners {
-        let stopped = async {
-            // Without a handler there is only the hard way to end.
-            let _asked = tokio::signal::ctrl_c().await;
-        };
+        let mut ending = crate::signals::Ending::listen()?;
+        let stopped = async move { ending.asked().await };
         servers.spawn(sallyport_sandbox_ehr::serve(listener, sandbox.clone(), stopped));
     }
     while let Some(ended) = servers.join_next().await {
@@ -57,53 +62,15 @@ pub async fn sandbox(args: SandboxArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `sallyport audit`.
+/// `sallyport healthcheck`.
 ///
 /// # Errors
-/// When no instance answers, or the question is refused.
-#[expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
-pub async fn audit(args: AuditArgs) -> anyhow::Result<ExitCode> {
-    let transport = operator::connect(&operator::socket_in(&data_dir(args.data_dir))).await?;
-    let launch = match &args.launch {
-        Some(handle) => convert::id_bytes(LaunchId::parse(handle)?.uuid()),
-        None => Vec::new(),
-    };
-    let now = SystemClock.now();
-    let request = QueryRequest {
-        tenant: args.tenant,
-        patient: args.patient.unwrap_or_default(),
-        launch_id: launch,
-        trace_id: args.trace.unwrap_or_default(),
-        from: args.minutes.map_or(0, |minutes| now - minutes.saturating_mul(60_000_000)),
-        until: args.minutes.map_or(0, |_| now),
-        limit: 1_000,
-        operator: std::env::var("USER").unwrap_or_else(|_unset| "operator".to_owned()),
-        reason: args.reason,
-        ..QueryRequest::default()
-    };
-    let answer = AuditClient::new(transport).query(request).await;
-    let answer = answer.map_err(|status| refusal(&status))?.into_inner();
-    for record in &answer.records {
-        println!("{}", line(record));
-    }
-    println!("{} records", answer.records.len());
-    Ok(ExitCode::SUCCESS)
-}
-
-fn line(record: &Record) -> String {
-    let at = jiff::Timestamp::from_microsecond(record.recorded_at).map(|t| t.to_string()).unwrap_or_default();
-    format!(
-        "{at}  {:<16} {:<8} {:<8} {:<12} {:<22} {:>3} {:<24} patients {} trace {}",
-        record.kind().as_str_name().to_lowercase(),
-        record.phase().as_str_name().to_lowercase(),
-        record.outcome().as_str_name().to_lowercase(),
-        record.interaction,
-        record.resource_types.join(","),
-        record.released,
-        record.code,
-        record.patients.len(),
-        record.trace_id,
-    )
+/// When the address cannot be asked at all.
+pub async fn healthcheck(url: &str) -> anyhow::Result<ExitCode> {
+    let url = url::Url::parse(url).context("that is not a URL")?;
+    let asked = tokio::time::timeout(HEALTH_PATIENCE, Browser::new().fetch(&url)).await;
+    let page = asked.context("no answer in time")??;
+    Ok(if page.status == 200 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// `sallyport revoke`.
@@ -121,7 +88,7 @@ pub async fn revoke(args: RevokeArgs) -> anyhow::Result<ExitCode> {
         (None, None, None, true) => By::Tenant(args.tenant.clone()),
         _ => bail!("say exactly one of --launch, --endpoint, --user, --all"),
     };
-    let transport = operator::connect(&operator::socket_in(&data_dir(args.data_dir))).await?;
+    let transport = operator::reach(&args.place, ServiceName::LaunchAuth).await?;
     let request =
         RevokeRequest { tenant: args.tenant, selector: Some(Selector { by: Some(by) }), reason: args.reason };
     let answer = LaunchAuthClient::new(transport).revoke(request).await;
@@ -130,32 +97,9 @@ pub async fn revoke(args: RevokeArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn refusal(status: &tonic::Status) -> anyhow::Error {
+pub(crate) fn refusal(status: &tonic::Status) -> anyhow::Error {
     let code = code_of(status);
     anyhow::anyhow!("{} {} ({code})", code.sentence(), code.next_step())
-}
-
-/// `sallyport check`.
-///
-/// # Errors
-/// [`ConfigError`] at the first fault.
-#[expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
-pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let config = config::load(args.config.as_deref())?;
-    let folder = match config.registry.folder.as_str() {
-        "" => data_dir(args.data_dir.clone()).join("tenants"),
-        given => PathBuf::from(given),
-    };
-    let registry = if folder.exists() {
-        Registry::load(&folder).map_err(|error| ConfigError(error.to_string()))?
-    } else {
-        Registry::from_texts(&[]).context("the built-in features cannot be read")?
-    };
-    for entry in registry.entries() {
-        println!("{}: /launch/{} for {}", entry.tenant.name, entry.registration.id, entry.endpoint.name);
-    }
-    println!("{} tenants, registry {}", registry.tenants().len(), registry.hash());
-    Ok(ExitCode::SUCCESS)
 }
 
 /// `sallyport explain`.

@@ -1,5 +1,6 @@
-//! The operators' way in: a Unix socket in the data folder, readable by its owner alone. Whoever can open it is the
-//! caller `operator`; what that caller may do is in each service's allow-list.
+//! The operators' way in. An instance in one process: a Unix socket in the data folder, readable by its owner alone;
+//! whoever can open it is the caller `operator`. Separate processes: mutual TLS with an operator's certificate. What
+//! that caller may do is in each service's allow-list.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,12 @@ use sallyport_model::ServiceName;
 use sallyport_rpc::{Served, Transport};
 use tokio::{net::UnixListener, sync::watch};
 use tonic::body::Body;
+
+use crate::{
+    cli::Where,
+    compose::{DEFAULT_DATA_DIR, peers},
+    config, house,
+};
 
 /// The socket's path; short, because the system allows about a hundred characters.
 pub fn socket_in(data_dir: &Path) -> PathBuf {
@@ -40,7 +47,7 @@ pub(crate) async fn serve(
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => accepted?.0,
-            _ = shutdown.changed() => return Ok(()),
+            _ = shutdown.wait_for(|over| *over) => return Ok(()),
         };
         let services = services.clone();
         tokio::spawn(async move {
@@ -62,6 +69,21 @@ async fn answer(services: &[Served], request: Request<Body>) -> Response<Body> {
         Some(served) => served.call(ServiceName::Operator, request).await,
         None => tonic::Status::unimplemented("no such method").into_http(),
     }
+}
+
+/// Reaches a service of an instance: over the network where the configuration holds an identity, otherwise by the
+/// socket.
+///
+/// # Errors
+/// When the identity is not an operator's, or nothing answers.
+pub async fn reach(place: &Where, service: ServiceName) -> anyhow::Result<Transport> {
+    let config = config::load(place.config.as_deref())?;
+    if !config.rpc.identity().0 {
+        let folder = place.data_dir.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR));
+        return connect(&socket_in(&folder)).await;
+    }
+    let identity = house::identity(&config.rpc, ServiceName::Operator)?;
+    Ok(peers::remote(&identity, &config.rpc, service)?)
 }
 
 /// Connects to the socket of a running instance.

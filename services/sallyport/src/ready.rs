@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
+use crate::cli::Where;
+
 /// Where a running instance is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Ready {
@@ -16,8 +18,14 @@ pub struct Ready {
     pub fhir_base: String,
     /// Health, metrics and traces.
     pub admin: String,
+    /// The same of every process, where there are several.
+    #[serde(default)]
+    pub admins: Vec<String>,
     /// The operators' socket.
     pub operator_socket: PathBuf,
+    /// The operators' configuration, where the services are reached over the network.
+    #[serde(default)]
+    pub operator_config: Option<PathBuf>,
     /// Where data is kept.
     pub data_dir: PathBuf,
     /// The process.
@@ -28,6 +36,19 @@ impl Ready {
     /// The file that every instance keeps in its data folder while it runs.
     pub fn path_in(data_dir: &Path) -> PathBuf {
         data_dir.join("ready.json")
+    }
+
+    /// Every process's admin port.
+    pub fn admin_ports(&self) -> Vec<&str> {
+        if self.admins.is_empty() {
+            return vec![&self.admin];
+        }
+        self.admins.iter().map(String::as_str).collect()
+    }
+
+    /// How operators reach it.
+    pub fn place(&self) -> Where {
+        Where { data_dir: Some(self.data_dir.clone()), config: self.operator_config.clone() }
     }
 
     /// Writes it whole: a reader never sees half of it.

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::places::{Endpoints, Place};
+use crate::profile::Profile;
+
 /// Everything [`crate::build`] needs.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -26,6 +29,11 @@ pub struct Config {
     pub allow_non_loopback: bool,
     /// Name of the EHR product, shown on its pages.
     pub app_name: String,
+    /// The profile whose EHR the portal opens with.
+    pub profile: String,
+    /// Another origin at which this very server is reached, for products whose authorization server is on
+    /// another host. Absent: `127.0.0.1` and `localhost` stand in for each other.
+    pub second_base: Option<String>,
 }
 
 impl Default for Config {
@@ -39,15 +47,42 @@ impl Default for Config {
             tenants: vec!["general".to_owned(), "lakeside".to_owned()],
             allow_non_loopback: false,
             app_name: "Sandbox EHR".to_owned(),
+            profile: "strict".to_owned(),
+            second_base: None,
         }
     }
 }
 
 impl Config {
+    /// The URLs of the EHR at a place; none where there is no such profile.
+    #[must_use]
+    pub fn endpoints(&self, place: &Place) -> Option<Endpoints> {
+        Profile::named(&place.profile).map(|profile| Endpoints::new(self, &profile.discovery, place))
+    }
+
     /// Whether an organisation of this name runs the EHR.
     #[must_use]
     pub fn has_tenant(&self, name: &str) -> bool {
         self.tenants.iter().any(|tenant| tenant == name)
+    }
+
+    /// Where a tenant stands in the list, from 0.
+    pub(crate) fn tenant_number(&self, name: &str) -> usize {
+        self.tenants.iter().position(|tenant| tenant == name).unwrap_or_default()
+    }
+
+    /// The second origin: as configured, else the other name of the loopback interface, else the first.
+    #[must_use]
+    pub fn other_base(&self) -> String {
+        if let Some(base) = &self.second_base {
+            return base.clone();
+        }
+        let (loopback, name) = ("://127.0.0.1", "://localhost");
+        if self.public_base.contains(loopback) {
+            self.public_base.replacen(loopback, name, 1)
+        } else {
+            self.public_base.replacen(name, loopback, 1)
+        }
     }
 }
 
@@ -105,6 +140,18 @@ impl fmt::Debug for ClientAuth {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_second_origin_is_the_other_name_of_the_loopback_interface_unless_told() {
+        let of = |base: &str, second: Option<&str>| {
+            let second_base = second.map(str::to_owned);
+            Config { public_base: base.to_owned(), second_base, ..Config::default() }.other_base()
+        };
+        assert_eq!(of("http://127.0.0.1:81", None), "http://localhost:81");
+        assert_eq!(of("http://localhost:81", None), "http://127.0.0.1:81");
+        assert_eq!(of("https://ehr.example", None), "https://ehr.example");
+        assert_eq!(of("https://ehr.example", Some("https://auth.example")), "https://auth.example");
+    }
 
     #[test]
     fn debug_output_of_a_client_does_not_hold_its_secret() {

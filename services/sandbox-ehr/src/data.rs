@@ -4,6 +4,7 @@
 //! FHIR server, the pickers and the portal. Resources are kept as JSON because an EHR that imitates others
 //! must be able to hold what no typed model would accept.
 
+mod charts;
 mod generate;
 mod import;
 mod reference;
@@ -16,6 +17,8 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
+use charts::Charts;
+pub(crate) use charts::chart_number;
 pub use generate::{CHART_DATE, CHART_INSTANT};
 pub use import::{ImportError, Imported};
 pub(crate) use reference::{patients_of, target};
@@ -28,6 +31,10 @@ pub const CANARY_SYSTEM: &str = "https://sandbox.sallyport.example/canary";
 #[derive(Debug, Default, Clone)]
 pub struct Records {
     tables: BTreeMap<String, Table>,
+    /// The charts of a large population; then the tables hold the patients and what is shared.
+    charts: Option<Charts>,
+    /// What lies below: the tables hold what was written since.
+    base: Option<Arc<Records>>,
 }
 
 /// The resources of one type, in the order they were first stored.
@@ -58,6 +65,12 @@ pub enum Malformed {
 }
 
 impl Records {
+    /// The same records, to be written to without changing them for others.
+    #[must_use]
+    pub fn over(base: Arc<Self>) -> Self {
+        Self { base: Some(base), ..Self::default() }
+    }
+
     /// Stores a resource. One with a known id becomes its next version. `versionId` is always set here;
     /// `lastUpdated` and the canary tag are added where missing.
     pub fn insert(&mut self, resource: Value) -> Result<(), Malformed> {
@@ -65,7 +78,12 @@ impl Records {
         let kind = text(&body, "resourceType").ok_or(Malformed::NotAResource)?;
         let id = text(&body, "id").filter(|id| is_id(id)).ok_or(Malformed::Id)?;
         let patients = patients_of(&kind, &id, &body);
+        let below = self.base.as_ref().and_then(|base| base.record(&kind, &id)).cloned();
         let table = self.tables.entry(kind).or_default();
+        if let Some(below) = below.filter(|_| !table.by_id.contains_key(&id)) {
+            table.by_id.insert(id.clone(), table.records.len());
+            table.records.push(below);
+        }
         let position = table.by_id.get(&id).copied().unwrap_or(table.records.len());
         let version = table.records.get(position).map_or(1, |known| known.versions.len() + 1);
         complete_meta(&mut body, version, patients.first());
@@ -90,24 +108,40 @@ impl Records {
     }
 
     /// The resource types that hold at least one resource.
-    pub fn kinds(&self) -> impl Iterator<Item = &str> {
-        self.tables.keys().map(String::as_str)
+    pub fn kinds(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        let own = self.tables.keys().map(String::as_str);
+        match &self.base {
+            None => Box::new(own),
+            Some(base) => Box::new(base.kinds().chain(own.filter(|kind| base.kinds().all(|k| k != *kind)))),
+        }
     }
 
     /// How many resources there are in all.
     pub fn len(&self) -> usize {
-        self.tables.values().map(|table| table.records.len()).sum()
+        let base = self.base.as_deref();
+        let is_new =
+            |kind: &str, record: &Record| base.is_none_or(|base| base.record(kind, &record.id).is_none());
+        let own = self
+            .tables
+            .iter()
+            .flat_map(|(kind, table)| table.records.iter().map(move |record| (kind, record)));
+        base.map_or(0, Self::len) + own.filter(|(kind, record)| is_new(kind, record)).count()
     }
 
     /// Whether nothing is stored.
     pub fn is_empty(&self) -> bool {
-        self.tables.is_empty()
+        self.tables.is_empty() && self.base.as_ref().is_none_or(|base| base.is_empty())
     }
 
     /// The record of one resource.
     pub fn record(&self, kind: &str, id: &str) -> Option<&Record> {
-        let table = self.tables.get(kind)?;
-        table.records.get(*table.by_id.get(id)?)
+        let stored = self.own(kind, id);
+        let charted = || self.charts.as_ref()?.holding(id)?.record(kind, id);
+        stored.or_else(charted).or_else(|| self.base.as_ref()?.record(kind, id))
+    }
+
+    fn own(&self, kind: &str, id: &str) -> Option<&Record> {
+        self.tables.get(kind).and_then(|table| table.records.get(*table.by_id.get(id)?))
     }
 
     /// The current version of one resource.
@@ -115,14 +149,41 @@ impl Records {
         self.record(kind, id)?.current()
     }
 
-    /// Every record of a type, in the order first stored.
-    pub fn all<'r>(&'r self, kind: &str) -> impl Iterator<Item = &'r Record> + use<'r> {
-        self.tables.get(kind).into_iter().flat_map(|table| &table.records)
+    /// Every record of a type, in the order first stored. Of a large population these are the patients and
+    /// what is shared: charts are asked for patient by patient.
+    pub fn all<'r>(&'r self, kind: &str) -> Box<dyn Iterator<Item = &'r Record> + 'r> {
+        let own = self.tables.get(kind).into_iter().flat_map(|table| &table.records);
+        match &self.base {
+            None => Box::new(own),
+            Some(base) => self.laid_over(kind.to_owned(), base.all(kind), own),
+        }
+    }
+
+    /// What lies below in its newest form, then what was added.
+    fn laid_over<'r>(
+        &'r self,
+        kind: String,
+        below: impl Iterator<Item = &'r Record> + 'r,
+        own: impl Iterator<Item = &'r Record> + 'r,
+    ) -> Box<dyn Iterator<Item = &'r Record> + 'r> {
+        let base = self.base.as_deref();
+        let added: Vec<&Record> =
+            own.filter(|record| base.is_none_or(|base| base.record(&kind, &record.id).is_none())).collect();
+        Box::new(below.map(move |record| self.own(&kind, &record.id).unwrap_or(record)).chain(added))
     }
 
     /// The records of a type that belong to a patient.
-    pub fn of_patient<'r>(&'r self, kind: &str, patient: &str) -> impl Iterator<Item = &'r Record> + use<'r> {
-        let table = self.tables.get(kind);
+    pub fn of_patient<'r>(&'r self, kind: &str, patient: &str) -> Box<dyn Iterator<Item = &'r Record> + 'r> {
+        let own = self.charted(kind, patient);
+        match &self.base {
+            None => Box::new(own),
+            Some(base) => self.laid_over(kind.to_owned(), base.of_patient(kind, patient), own),
+        }
+    }
+
+    fn charted<'r>(&'r self, kind: &str, patient: &str) -> impl Iterator<Item = &'r Record> + use<'r> {
+        let chart = self.charts.as_ref().filter(|_| kind != "Patient").and_then(|all| all.holding(patient));
+        let table = chart.unwrap_or(self).tables.get(kind);
         let positions = table.and_then(|table| table.by_patient.get(patient)).into_iter().flatten();
         positions.filter_map(move |position| table?.records.get(*position))
     }

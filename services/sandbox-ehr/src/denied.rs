@@ -5,6 +5,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
+use crate::profile::Cause;
+
 /// A refused access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
@@ -44,6 +46,8 @@ impl IntoResponse for Denied {
             (CONTENT_TYPE, HeaderValue::from_static("application/fhir+json")),
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
-        (StatusCode::UNAUTHORIZED, headers, outcome.to_string()).into_response()
+        let mut response = (StatusCode::UNAUTHORIZED, headers, outcome.to_string()).into_response();
+        response.extensions_mut().insert(Cause::Token);
+        response
     }
 }

@@ -31,6 +31,16 @@ pub(crate) fn opaque() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
 }
 
+/// A fresh unguessable value of this many characters, at least [`opaque`]'s.
+pub(crate) fn opaque_of(length: usize) -> String {
+    let mut value = opaque();
+    while value.len() < length {
+        value.push_str(&opaque());
+    }
+    value.truncate(length.max(43));
+    value
+}
+
 /// A short unguessable handle for pages (128 bits).
 pub(crate) fn handle() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>())

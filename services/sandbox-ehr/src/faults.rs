@@ -18,22 +18,43 @@ mod wire;
 pub(crate) use kinds::{ExpiresIn, Fault, IdTokenFault, Stage, catalogue};
 pub(crate) use wire::Reset;
 
+use crate::profile::Profile;
 use crate::request_log::Kind;
 use crate::state::AppState;
+use crate::throttle;
+
+/// How long a request hangs; clients give up long before.
+const HANG: Duration = Duration::from_secs(3600);
 
 /// The header that asks for a fault in the answer to this very request.
 pub(crate) const FAULT_HEADER: &str = "x-sandbox-fault";
 
-/// A fault the FHIR handlers themselves must produce because it lies in the content of an answer.
-/// Inserted as a request extension; everything about bytes on the wire (delay, reset, status codes,
-/// HTML, truncated bodies, redirects) is done by the middleware.
+/// A fault the FHIR handlers themselves must produce because it lies in the content of an answer;
+/// everything about bytes on the wire (delay, reset, status codes, HTML, truncated bodies, redirects) is
+/// done by the middleware.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FhirFault {
     /// A search answers with one more entry that belongs to another patient.
     ForeignPatient,
     /// The `next` link of a searchset points at another host.
     ForeignNext,
+    /// The `next` link points at the page itself.
+    PageLoop,
+    /// The `next` link leads to the same matches under a new address, for ever.
+    PageStall,
+    /// A page lacks the second half of its matches, and the way on.
+    PageShort,
+    /// A page tells its first match twice.
+    PageDuplicate,
+    /// A page that was promised is no longer kept.
+    PageExpired,
+    /// What an answer holds of codes, values and dates is withheld, element by element, and said to be.
+    Masked,
 }
+
+/// The faults that the FHIR handlers must produce; a request extension.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FhirFaults(pub(crate) Vec<FhirFault>);
 
 /// Which requests a rule is for; what is absent matches everything.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -128,18 +149,18 @@ pub(crate) async fn inject(State(state): State<AppState>, mut request: Request, 
     for fault in point.take(&state, Stage::Before) {
         if let Fault::Delay(millis) = fault {
             tokio::time::sleep(Duration::from_millis(millis)).await;
+        } else if fault == Fault::Hang {
+            tokio::time::sleep(HANG).await;
+        } else if let Fault::TooMany(told, seconds) = fault {
+            return throttle::refusal(429, told, i64::from(seconds), &state.clock().now(), &Profile::STRICT);
         } else if let Some(instead) = wire::instead(fault) {
             return instead;
         }
     }
     if point.kind == Kind::Fhir {
-        for fault in point.take(&state, Stage::Fhir) {
-            match fault {
-                Fault::ForeignPatient => request.extensions_mut().insert(FhirFault::ForeignPatient),
-                Fault::ForeignNext => request.extensions_mut().insert(FhirFault::ForeignNext),
-                _ => None,
-            };
-        }
+        let due = point.take(&state, Stage::Fhir).into_iter();
+        let content = due.filter_map(|fault| if let Fault::Fhir(fault) = fault { Some(fault) } else { None });
+        request.extensions_mut().insert(FhirFaults(content.collect()));
     }
     request.extensions_mut().insert(point.clone());
     let mut response = next.run(request).await;

@@ -11,7 +11,7 @@ mod book;
 pub(crate) use book::{Book, Code, Grant, GrantView};
 
 use crate::denied::Denied;
-use crate::digest::{TokenDigest, opaque, s256};
+use crate::digest::{TokenDigest, opaque_of, s256};
 use crate::places::Place;
 use crate::profile::{Profile, RefreshStyle};
 
@@ -30,6 +30,15 @@ pub(crate) struct Issued {
     pub(crate) scopes: Vec<String>,
     pub(crate) access_token: String,
     pub(crate) refresh_token: Option<String>,
+    /// How long the access token lives, seconds.
+    pub(crate) lifetime_seconds: i64,
+}
+
+/// What an authorize request fixed for its code.
+pub(crate) struct CodeAsked {
+    pub(crate) redirect_uri: String,
+    /// The PKCE challenge, where one counts.
+    pub(crate) challenge: Option<String>,
 }
 
 /// What a client presents with a code.
@@ -38,7 +47,9 @@ pub(crate) struct CodePresented<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) place: &'a Place,
     pub(crate) redirect_uri: &'a str,
-    pub(crate) code_verifier: &'a str,
+    pub(crate) code_verifier: Option<&'a str>,
+    /// Whether a refresh token may be issued to this client at all.
+    pub(crate) may_refresh: bool,
 }
 
 /// What a client presents to refresh; `scopes` empty means all that were granted.
@@ -85,21 +96,14 @@ impl Grants {
     }
 
     /// Records an agreement and makes the code for it.
-    pub(crate) fn issue_code(
-        &self,
-        grant: Grant,
-        redirect_uri: String,
-        challenge: String,
-        profile: &Profile,
-        now: i64,
-    ) -> String {
-        let code = opaque();
+    pub(crate) fn issue_code(&self, grant: Grant, asked: CodeAsked, profile: &Profile, now: i64) -> String {
+        let code = opaque_of(profile.token_length);
         let expires_at = now + profile.code_seconds;
         self.with(|book| {
             let grant = book.add(grant, now);
             book.remember("code", &code);
             let digest = TokenDigest::of(&code);
-            book.codes.insert(digest, Code { grant, redirect_uri, challenge, expires_at, is_used: false });
+            book.codes.insert(digest, Code { grant, asked, expires_at, is_used: false });
         });
         code
     }
@@ -129,16 +133,32 @@ impl Grants {
             if now >= expires_at {
                 return Err(NotIssued::ExpiredCode);
             }
-            if code.redirect_uri != shown.redirect_uri {
+            if code.asked.redirect_uri != shown.redirect_uri {
                 return Err(NotIssued::RedirectUri);
             }
-            if !is_verifier(shown.code_verifier) || s256(shown.code_verifier) != code.challenge {
+            if !proves(shown.code_verifier, code.asked.challenge.as_deref()) {
                 return Err(NotIssued::Verifier);
             }
             let scopes = kept.grant.scopes.clone();
-            let lifetime = refresh_lifetime(&scopes, profile);
-            let refresh_token = lifetime.map(|seconds| book.issue_refresh(grant, now + seconds));
-            book.issue(grant, scopes, refresh_token, profile, now)
+            let lifetime = refresh_lifetime(&scopes, profile).filter(|_| shown.may_refresh);
+            let refresh_token =
+                lifetime.map(|seconds| book.issue_refresh(grant, profile, now, now + seconds));
+            book.issue(grant, scopes, refresh_token, profile, profile.access_token_seconds, now)
+        })
+    }
+
+    /// Issues an access token to a service, which agreed with nobody but the organisation.
+    pub(crate) fn issue_to_service(
+        &self,
+        grant: Grant,
+        profile: &Profile,
+        seconds: i64,
+        now: i64,
+    ) -> Result<Issued, NotIssued> {
+        self.with(|book| {
+            let scopes = grant.scopes.clone();
+            let id = book.add(grant, now);
+            book.issue(id, scopes, None, profile, seconds, now)
         })
     }
 
@@ -153,18 +173,21 @@ impl Grants {
             let digest = TokenDigest::of(shown.token);
             let refresh = book.refreshes.get(&digest).ok_or(NotIssued::UnknownRefresh)?;
             let (id, is_used, expires_at) = (refresh.grant, refresh.is_used, refresh.expires_at);
+            let is_idle =
+                profile.refresh_idle_seconds.is_some_and(|seconds| now >= refresh.last_used_at + seconds);
             let kept = book.grants.get(&id).ok_or(NotIssued::UnknownRefresh)?;
             if kept.grant.client_id != shown.client_id || kept.grant.place != *shown.place {
                 return Err(NotIssued::UnknownRefresh);
             }
-            if kept.is_revoked {
+            // Nothing tells a suspended grant from a revoked one, except that it may come back.
+            if kept.is_revoked || kept.is_suspended {
                 return Err(NotIssued::Revoked);
             }
             if is_used {
                 book.revoke(id);
                 return Err(NotIssued::ReusedRefresh);
             }
-            if now >= expires_at {
+            if now >= expires_at || is_idle {
                 return Err(NotIssued::ExpiredRefresh);
             }
             let granted = &kept.grant.scopes;
@@ -173,16 +196,17 @@ impl Grants {
             }
             let scopes = if shown.scopes.is_empty() { granted.clone() } else { shown.scopes.clone() };
             let lifetime = refresh_lifetime(granted, profile);
-            let next = match (profile.refresh, lifetime) {
-                (RefreshStyle::Static, _) | (RefreshStyle::Rotating, None) => None,
-                (RefreshStyle::Rotating, Some(seconds)) => {
-                    if let Some(old) = book.refreshes.get_mut(&digest) {
-                        old.is_used = true;
-                    }
-                    Some(book.issue_refresh(id, now + seconds))
-                }
+            if let Some(old) = book.refreshes.get_mut(&digest) {
+                old.last_used_at = now;
+                old.is_used = profile.refresh == RefreshStyle::Rotating && lifetime.is_some();
+            }
+            let next_expires_at = match (profile.refresh, lifetime) {
+                (RefreshStyle::Static, _) | (_, None) => None,
+                (RefreshStyle::Rotating, Some(seconds)) => Some(now + seconds),
+                (RefreshStyle::Rolling, Some(_)) => Some(expires_at),
             };
-            book.issue(id, scopes, next, profile, now)
+            let next = next_expires_at.map(|at| book.issue_refresh(id, profile, now, at));
+            book.issue(id, scopes, next, profile, profile.access_token_seconds, now)
         })
     }
 
@@ -269,14 +293,33 @@ impl Grants {
         })
     }
 
-    /// All grants, newest first.
+    /// Suspends every live grant that `matches`, or lets it go on; answers how many. Access tokens stay good.
+    pub(crate) fn suspend_where(&self, suspend: bool, matches: impl Fn(u64, &Grant) -> bool) -> usize {
+        self.with(|book| {
+            let live = book.grants.iter_mut().filter(|(_, kept)| !kept.is_revoked);
+            live.filter(|(id, kept)| matches(**id, &kept.grant))
+                .map(|(_, kept)| kept.is_suspended = suspend)
+                .count()
+        })
+    }
+
     /// Everything issued, in clear, for leak scans.
     pub(crate) fn secrets(&self) -> Vec<book::Secret> {
         self.with(|book| book.secrets())
     }
 
+    /// All grants, newest first.
     pub(crate) fn list(&self, now: i64) -> Vec<GrantView> {
         self.with(|book| book.list(now))
+    }
+}
+
+/// Whether the verifier is the challenge's; without a challenge there is nothing to prove.
+fn proves(verifier: Option<&str>, challenge: Option<&str>) -> bool {
+    match (verifier, challenge) {
+        (_, None) => true,
+        (None, Some(_)) => false,
+        (Some(verifier), Some(challenge)) => is_verifier(verifier) && s256(verifier) == challenge,
     }
 }
 

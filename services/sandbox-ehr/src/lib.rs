@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
 
 mod admin;
 mod clients;
@@ -18,6 +19,8 @@ mod cors;
 pub mod data;
 mod denied;
 mod digest;
+mod dress;
+mod exports;
 pub mod faults;
 pub mod fhir;
 mod grants;
@@ -26,16 +29,18 @@ mod oauth;
 mod pages;
 mod places;
 mod portal;
-mod profile;
+pub mod profile;
 mod request_log;
 mod server;
 mod state;
+mod throttle;
+mod written;
 
 pub use clock::Clock;
 pub use config::{Client, ClientAuth, Config};
 pub use denied::Denied;
 pub use places::{Endpoints, Place};
-pub use profile::{AudienceCheck, BannerStyle, ConsentStyle, Profile, RefreshStyle};
+pub use profile::Profile;
 pub use server::serve;
 pub use state::{AppState, TokenInfo};
 
@@ -48,6 +53,9 @@ pub enum Error {
     /// There is no tenant to run the EHR for.
     #[error("at least one tenant is needed, named with lower-case letters, digits and '-'")]
     Tenants,
+    /// There is no profile of the configured name.
+    #[error("there is no such profile: see the list of profiles in the sandbox's README")]
+    Profile,
     /// The records could not be imported.
     #[error("the records could not be imported")]
     Import(#[from] data::ImportError),
@@ -102,7 +110,7 @@ fn check(config: &Config) -> Result<(), Error> {
     if config.tenants.is_empty() || !config.tenants.iter().all(is_name) {
         return Err(Error::Tenants);
     }
-    Ok(())
+    Profile::named(&config.profile).map(|_profile| ()).ok_or(Error::Profile)
 }
 
 impl Sandbox {
@@ -111,6 +119,7 @@ impl Sandbox {
         let state = self.state.clone();
         let place = oauth::router()
             .nest("/fhir", fhir::router())
+            .route("/bulk-files/{name}/{kind}", get(fhir::bulk::signed_file))
             .layer(from_fn_with_state(state.clone(), places::guard));
         Router::new()
             .merge(portal::router())
@@ -133,7 +142,13 @@ impl Sandbox {
         self.state.endpoints(place)
     }
 
-    /// The synthetic records.
+    /// The records of one of its EHRs.
+    #[must_use]
+    pub fn records_at(&self, place: &Place) -> Arc<data::Records> {
+        self.state.records_at(place)
+    }
+
+    /// The synthetic records that most profiles share.
     #[must_use]
     pub fn records(&self) -> Arc<data::Records> {
         Arc::clone(&self.state.records)

@@ -17,7 +17,7 @@ mod client_auth;
 mod consent;
 mod context;
 mod discovery;
-mod error;
+pub(crate) mod error;
 pub(crate) mod flows;
 mod id_token;
 mod introspect;
@@ -30,6 +30,7 @@ mod pick;
 mod register;
 mod revoke;
 pub(crate) mod scopes;
+mod service_token;
 mod token;
 
 /// Routes below `/{profile}/{tenant}`, FHIR excepted.

@@ -7,9 +7,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
+use crate::config::Config;
 use crate::denied::Denied;
 use crate::digest::TokenDigest;
-use crate::profile::Profile;
+use crate::dress;
+use crate::profile::{AuthorizationHost, Discovery, Issuer, Profile};
+use crate::request_log::Kind;
 use crate::state::{AppState, bearer};
 
 /// One EHR of the sandbox: a vendor profile and a customer organisation on it.
@@ -36,20 +39,33 @@ impl Place {
 pub struct Endpoints {
     /// FHIR base URL without a trailing slash; the `iss` of a launch and the `aud` of an authorize request.
     pub fhir_base: String,
-    /// Issuer of the authorization server; the `iss` of callbacks (RFC 9207) and id tokens.
+    /// Root of the authorization server, which may be on another host.
+    pub authorization: String,
+    /// What calls itself the issuer: the `iss` of callbacks (RFC 9207) and id tokens.
     pub issuer: String,
     /// Root of the place, for pages and documents that are neither FHIR nor OAuth.
     pub root: String,
 }
 
 impl Endpoints {
-    pub(crate) fn new(public_base: &str, place: &Place) -> Self {
-        let root = format!("{}/{}/{}", public_base.trim_end_matches('/'), place.profile, place.tenant);
-        Self { fhir_base: format!("{root}/fhir"), issuer: format!("{root}/oauth"), root }
+    pub(crate) fn new(config: &Config, discovery: &Discovery, place: &Place) -> Self {
+        let below = |base: &str| format!("{}/{}/{}", base.trim_end_matches('/'), place.profile, place.tenant);
+        let root = below(&config.public_base);
+        let authorization = match discovery.host {
+            AuthorizationHost::Same => format!("{root}/oauth"),
+            AuthorizationHost::Other => format!("{}/oauth", below(&config.other_base())),
+        };
+        let fhir_base = format!("{root}/fhir");
+        let issuer = match discovery.issuer {
+            Issuer::AuthorizationServer => authorization.clone(),
+            Issuer::FhirBase => fhir_base.clone(),
+            Issuer::Elsewhere(address) => address.to_owned(),
+        };
+        Self { fhir_base, authorization, issuer, root }
     }
 
     fn oauth(&self, leaf: &str) -> String {
-        format!("{}/{leaf}", self.issuer)
+        format!("{}/{leaf}", self.authorization)
     }
     /// Authorization endpoint.
     #[must_use]
@@ -98,22 +114,36 @@ impl Endpoints {
     }
 }
 
-/// Middleware in front of everything below `/{profile}/{tenant}`: inserts [`Place`], answers 404 for a
-/// place that does not exist and 401 for a token of another place.
+/// Middleware in front of everything below `/{profile}/{tenant}`: inserts [`Place`] and its profile, answers
+/// 404 for a place that does not exist, 401 for a token of another place and what the product answers to too
+/// many requests; gives every answer the product's looks.
 pub(crate) async fn guard(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     // Nesting strips what it matched from the request's own URI.
     let original = request.extensions().get::<OriginalUri>().map(|OriginalUri(uri)| uri.path());
-    let known = Place::from_path(original.unwrap_or(request.uri().path()))
-        .filter(|place| Profile::named(&place.profile).is_some() && state.config().has_tenant(&place.tenant));
-    let Some(place) = known else {
+    let path = original.unwrap_or(request.uri().path());
+    let known = Place::from_path(path)
+        .filter(|place| state.config().has_tenant(&place.tenant))
+        .and_then(|place| Some((Profile::named(&place.profile)?, place)));
+    let kind = Kind::of(path);
+    let Some((profile, place)) = known else {
         return (StatusCode::NOT_FOUND, "no EHR is configured at this address\n").into_response();
     };
     let foreign = bearer(request.headers())
         .and_then(|token| state.grants().place_of(&TokenDigest::of(token)))
         .is_some_and(|issued_at| issued_at != place);
-    if foreign {
-        return Denied::Unknown.into_response();
+    let admission = state.throttle().admit(profile, &place, kind, &state.clock().now());
+    let answer = match &admission {
+        Err(refused) => refused.answer(profile),
+        Ok(_) if foreign => Denied::Unknown.into_response(),
+        Ok(_) => {
+            request.extensions_mut().insert(place);
+            request.extensions_mut().insert(profile);
+            next.run(request).await
+        }
+    };
+    let mut answer = dress::dressed(profile, kind, answer);
+    if let Ok(admitted) = &admission {
+        admitted.tell(answer.headers_mut());
     }
-    request.extensions_mut().insert(place);
-    next.run(request).await
+    answer
 }

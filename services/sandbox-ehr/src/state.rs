@@ -1,12 +1,12 @@
 //! The one shared state of a running sandbox EHR: the records, who may sign in, the registered apps,
 //! launches, grants, faults and the request log. Everything lives in memory behind one `Arc`.
 //!
-//! FHIR handlers need three things from here: `state.records`, [`AppState::authorise`] and
+//! FHIR handlers need three things from here: [`AppState::records_at`], [`AppState::authorise`] and
 //! [`AppState::endpoints`]. Which EHR answers (the base URL's two first path segments) is in the request
 //! extension [`Place`]; the guard in `places.rs` has already refused unknown places, and tokens of another
 //! place, before a FHIR handler runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderMap;
 
@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::data::Records;
 use crate::denied::Denied;
 use crate::digest::TokenDigest;
+use crate::exports::Exports;
 use crate::faults::FaultRules;
 use crate::grants::Grants;
 use crate::launches::Launches;
@@ -24,8 +25,10 @@ use crate::oauth::assertion::SeenAssertions;
 use crate::oauth::flows::Flows;
 use crate::oauth::keys::SigningKeys;
 use crate::places::{Endpoints, Place};
-use crate::profile::Profile;
+use crate::profile::{Population, Profile};
 use crate::request_log::RequestLog;
+use crate::throttle::Throttle;
+use crate::written::Written;
 
 /// What a valid access token says about its bearer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +48,7 @@ pub struct TokenInfo {
 /// Shared state, cheap to clone.
 #[derive(Clone)]
 pub struct AppState {
-    /// The synthetic (or imported) health records.
+    /// The synthetic (or imported) health records that most profiles share.
     pub records: Arc<Records>,
     inner: Arc<Inner>,
 }
@@ -62,6 +65,10 @@ struct Inner {
     assertions: SeenAssertions,
     faults: FaultRules,
     log: RequestLog,
+    throttle: Throttle,
+    exports: Exports,
+    large: OnceLock<Arc<Records>>,
+    written: Written,
 }
 
 impl AppState {
@@ -80,6 +87,10 @@ impl AppState {
             assertions: SeenAssertions::default(),
             faults: FaultRules::default(),
             log: RequestLog::default(),
+            throttle: Throttle::default(),
+            exports: Exports::default(),
+            large: OnceLock::new(),
+            written: Written::default(),
         };
         Self { records: Arc::new(records), inner: Arc::new(inner) }
     }
@@ -103,13 +114,35 @@ impl AppState {
     /// All URLs of the EHR at `place`, absolute (FHIR base, authorize, token, …).
     #[must_use]
     pub fn endpoints(&self, place: &Place) -> Endpoints {
-        Endpoints::new(&self.inner.config.public_base, place)
+        Endpoints::new(&self.inner.config, &self.profile(place).discovery, place)
     }
 
     /// How the EHR at `place` behaves.
     #[must_use]
     pub fn profile(&self, place: &Place) -> &'static Profile {
         Profile::named(&place.profile).unwrap_or(&Profile::STRICT)
+    }
+
+    /// The records of the EHR at `place`, with what was written there. A large population is made when it is first
+    /// looked at.
+    #[must_use]
+    pub fn records_at(&self, place: &Place) -> Arc<Records> {
+        self.inner.written.at(place).unwrap_or_else(|| self.unwritten(place))
+    }
+
+    /// Writes to the records of the EHR at `place`; nobody else writes there meanwhile.
+    pub(crate) fn write_at<T>(&self, place: &Place, write: impl FnOnce(&mut Records) -> T) -> T {
+        self.inner.written.change(place, || self.unwritten(place), write)
+    }
+
+    fn unwritten(&self, place: &Place) -> Arc<Records> {
+        match self.profile(place).data.population {
+            Population::Shared => Arc::clone(&self.records),
+            Population::Large { patients, observations } => {
+                let made = || Arc::new(Records::large(self.inner.config.seed, patients, observations));
+                Arc::clone(self.inner.large.get_or_init(made))
+            }
+        }
     }
 
     /// The configuration the sandbox was built with.
@@ -150,6 +183,12 @@ impl AppState {
     }
     pub(crate) fn log(&self) -> &RequestLog {
         &self.inner.log
+    }
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.inner.exports
+    }
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.inner.throttle
     }
 }
 

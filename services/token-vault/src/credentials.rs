@@ -9,7 +9,7 @@ use sallyport_smart::{
     assertion::Assertion,
     token::{Client, Credential, Form, Grant},
 };
-use sallyport_vendors::AssertionAudience;
+use sallyport_vendors::{Profile, oauth::AssertionAudience};
 
 use crate::{
     error::Error,
@@ -49,7 +49,7 @@ pub(crate) async fn form(
         ClientAuth::SecretPost(source) => Proof::Post(read_secret(&source.0).await?),
         ClientAuth::PrivateKeyJwt { .. } => {
             let key = vault.signing.key(vault, place).await?;
-            let audience = match place.profile.assertion_audience {
+            let audience = match *place.profile.oauth.assertion_audience {
                 AssertionAudience::Issuer if !issuer.is_empty() => issuer,
                 _ => token_endpoint,
             };
@@ -65,16 +65,28 @@ pub(crate) async fn form(
     };
     let credential = match &proof {
         Proof::Public => Credential::Public,
-        Proof::Basic(secret) => Credential::Basic { secret, form_encodes: place.profile.basic_form_encodes },
+        Proof::Basic(secret) => {
+            Credential::Basic { secret, form_encodes: *place.profile.oauth.basic_form_encodes }
+        }
         Proof::Post(secret) => Credential::Post(secret),
         Proof::Assertion(assertion) => Credential::Assertion(assertion),
     };
     let client =
-        Client { id: &registration.client_id, credential, id_in_body: place.profile.client_id_in_body };
+        Client { id: &registration.client_id, credential, id_in_body: id_in_body(place.profile, ask) };
     Ok(match ask {
         Ask::Token(grant) => client.token_form(grant),
         Ask::About(token, hint) => client.token_hint_form(token, hint),
     })
+}
+
+/// Some token endpoints want the client's id beside its proof, and not at every step.
+fn id_in_body(profile: &Profile, ask: &Ask<'_>) -> bool {
+    match ask {
+        Ask::Token(Grant::RefreshToken(_)) => *profile.oauth.client_id_at_refresh,
+        Ask::Token(Grant::AuthorizationCode { .. } | Grant::ClientCredentials { .. }) | Ask::About(..) => {
+            *profile.oauth.client_id_at_exchange
+        }
+    }
 }
 
 /// Reads a client secret: the file's first line.

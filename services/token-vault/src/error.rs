@@ -17,6 +17,9 @@ pub(crate) enum Error {
     /// The keys.
     #[error("a key operation failed")]
     Key(#[from] KeyError),
+    /// A data key that its keeper cannot open: it has another key than the one that wrapped it.
+    #[error("a data key does not open with the present key-encryption key")]
+    KeyLost,
     /// The audit spool.
     #[error("the audit spool did not take a record")]
     Audit(#[from] AuditError),
@@ -39,10 +42,11 @@ impl Error {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::Refused(code) => *code,
-            Self::Database(error) if error.is_unavailable() => Code::DependencyDown,
-            Self::Key(KeyError::Unavailable(_)) => Code::DependencyDown,
+            Self::Database(error) => error.code(),
+            Self::Key(KeyError::Unavailable(_) | KeyError::Refused) => Code::DependencyDown,
+            Self::KeyLost => Code::GrantUnreadable,
             Self::Audit(error) => error.code(),
-            Self::Database(_) | Self::Key(_) | Self::Malformed(_) => Code::Internal,
+            Self::Key(_) | Self::Malformed(_) => Code::Internal,
             Self::CredentialFile => Code::DependencyDown,
         }
     }
@@ -54,6 +58,7 @@ impl Error {
             Self::Refused(_) => return sallyport_rpc::status(code),
             Self::Database(_) => "database",
             Self::Key(_) => "key",
+            Self::KeyLost => "key_lost",
             Self::Audit(_) => "audit",
             Self::Malformed(_) => "malformed",
             Self::CredentialFile => "credential_file",

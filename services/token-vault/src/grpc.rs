@@ -7,8 +7,10 @@ use sallyport_proto::{
     convert,
     types::v1::{self as types, selector::By},
     vault::v1::{
-        AccessTokenRequest, AccessTokenResponse, ExchangeRequest, ExchangeResponse, IntrospectRequest,
-        IntrospectResponse, PublicKeysRequest, PublicKeysResponse, RevokeRequest, RevokeResponse,
+        AccessTokenRequest, AccessTokenResponse, CheckGrantRequest, CheckGrantResponse,
+        ClientCredentialsRequest, ClientCredentialsResponse, ExchangeRequest, ExchangeResponse,
+        IntrospectRequest, IntrospectResponse, KeyStatusRequest, KeyStatusResponse, PublicKeysRequest,
+        PublicKeysResponse, RevokeRequest, RevokeResponse, RotateKeysRequest, RotateKeysResponse, Rotation,
         token_vault_server::TokenVault,
     },
 };
@@ -21,13 +23,13 @@ use tracing::Instrument;
 
 use crate::{
     domain::{
-        access, exchange,
+        access, check_grant, client_credentials, exchange,
         exchange::{Redeemed, Transaction},
-        introspect, public_keys, revoke,
+        introspect, public_keys, revoke, rotate,
     },
     error::Error,
     leaks,
-    store::Which,
+    store::{self, Which},
     vault::Vault,
 };
 
@@ -35,16 +37,20 @@ use crate::{
 pub(crate) const ALLOW: AllowList = &[
     ("/sallyport.vault.v1.TokenVault/Exchange", &[ServiceName::LaunchAuth]),
     ("/sallyport.vault.v1.TokenVault/AccessToken", &[ServiceName::FhirGateway]),
+    ("/sallyport.vault.v1.TokenVault/ClientCredentials", &[ServiceName::JobWorker]),
+    ("/sallyport.vault.v1.TokenVault/CheckGrant", &[ServiceName::JobWorker]),
     ("/sallyport.vault.v1.TokenVault/Revoke", &[ServiceName::LaunchAuth, ServiceName::Operator]),
     ("/sallyport.vault.v1.TokenVault/PublicKeys", &[ServiceName::LaunchAuth]),
     ("/sallyport.vault.v1.TokenVault/Introspect", &[ServiceName::Operator]),
+    ("/sallyport.vault.v1.TokenVault/RotateKeys", &[ServiceName::Operator]),
+    ("/sallyport.vault.v1.TokenVault/KeyStatus", &[ServiceName::Operator]),
     (
         "/sallyport.vault.v1.TokenVault/WatchRevocations",
         &[ServiceName::FhirGateway, ServiceName::JobWorker, ServiceName::Web],
     ),
 ];
 
-/// The longest reason for a revocation, in characters.
+/// The longest reason for a revocation or a rotation, in characters.
 const REASON_MAX: usize = 200;
 
 /// The service.
@@ -101,6 +107,9 @@ impl TokenVault for Edge {
                 expires_at: access.expires_at,
                 granted_scope: access.granted_scope,
                 version: access.version,
+                endpoint: access.endpoint.as_str().to_owned(),
+                registration: access.registration.as_str().to_owned(),
+                is_service: access.is_service,
             })),
             Err(error) => {
                 let status = error.into_status();
@@ -113,15 +122,58 @@ impl TokenVault for Edge {
         }
     }
 
+    async fn client_credentials(
+        &self,
+        request: Request<ClientCredentialsRequest>,
+    ) -> Result<Response<ClientCredentialsResponse>, Status> {
+        let request_id = sallyport_rpc::request_id(&request);
+        let request = request.into_inner();
+        let asked = client_credentials::Request {
+            tenant: convert::tenant(&request.tenant)?,
+            registration: convert::registration(&request.registration)?,
+            feature: convert::feature(&request.feature)?,
+            request: request_id,
+        };
+        let span = tracing::info_span!(
+            "token-vault.client_credentials.ask",
+            tenant.id = asked.tenant.as_str(),
+            registration.id = asked.registration.as_str(),
+            outcome = tracing::field::Empty
+        );
+        let outcome = client_credentials::open(Arc::clone(&self.0), asked).instrument(span.clone()).await;
+        span.record("outcome", outcome.as_ref().map_or_else(|e| e.code().as_str(), |_| "success"));
+        let opened = outcome.map_err(Error::into_status)?;
+        Ok(Response::new(ClientCredentialsResponse {
+            grant_id: convert::id_bytes(opened.grant.uuid()),
+            granted_scope: opened.granted_scope,
+            access_expires_at: opened.access_expires_at,
+        }))
+    }
+
+    async fn check_grant(
+        &self,
+        request: Request<CheckGrantRequest>,
+    ) -> Result<Response<CheckGrantResponse>, Status> {
+        let request = request.into_inner();
+        let tenant = convert::tenant(&request.tenant)?;
+        let grant = convert::grant_id(&request.grant_id)?;
+        let user = request.user.filter(|user| !user.issuer.is_empty() && !user.subject.is_empty());
+        let user = user.ok_or(convert::InvalidField("user"))?;
+        let who = (user.issuer.as_str(), user.subject.as_str());
+        let checked = check_grant::check(&self.0, &tenant, grant, who).await.map_err(Error::into_status)?;
+        Ok(Response::new(CheckGrantResponse {
+            endpoint: checked.endpoint.as_str().to_owned(),
+            registration: checked.registration.as_str().to_owned(),
+            granted_scope: checked.granted_scope,
+            is_offline: checked.is_offline,
+        }))
+    }
+
     async fn revoke(&self, request: Request<RevokeRequest>) -> Result<Response<RevokeResponse>, Status> {
         let request = request.into_inner();
         let tenant = convert::tenant(&request.tenant)?;
         let which = self.which(&tenant, request.selector).await?;
-        let is_reason = (1..=REASON_MAX).contains(&request.reason.chars().count())
-            && !request.reason.chars().any(char::is_control);
-        if !is_reason {
-            return Err(convert::InvalidField("reason").into());
-        }
+        check_reason(&request.reason)?;
         let span = tracing::info_span!(
             "token-vault.revoke.run",
             tenant.id = tenant.as_str(),
@@ -167,6 +219,39 @@ impl TokenVault for Edge {
         }))
     }
 
+    async fn rotate_keys(
+        &self,
+        request: Request<RotateKeysRequest>,
+    ) -> Result<Response<RotateKeysResponse>, Status> {
+        let request = request.into_inner();
+        check_reason(&request.reason)?;
+        let wanted = store::Wanted {
+            rotates_kek: request.key_encryption_key,
+            renews_data_keys: request.data_keys,
+            replaces_lost: request.replace_lost,
+        };
+        let span = tracing::info_span!("token-vault.rotate.start");
+        let started = rotate::start(&self.0, wanted, &request.reason).instrument(span).await;
+        let started = started.map_err(Error::into_status)?;
+        Ok(Response::new(RotateKeysResponse { rotation: Some(rotation(&started)) }))
+    }
+
+    async fn key_status(
+        &self,
+        _request: Request<KeyStatusRequest>,
+    ) -> Result<Response<KeyStatusResponse>, Status> {
+        let status = rotate::status(&self.0).await.map_err(Error::into_status)?;
+        Ok(Response::new(KeyStatusResponse {
+            kek_version: status.kek_version.unwrap_or(0),
+            data_keys: status.data_keys,
+            outdated_wrappings: status.outdated_wrappings,
+            oldest_version: status.oldest_version.unwrap_or(0),
+            outdated_data_keys: status.outdated_data_keys,
+            outdated_rows: status.outdated_rows,
+            rotation: status.last.as_ref().map(rotation),
+        }))
+    }
+
     type WatchRevocationsStream = Revocations;
 
     async fn watch_revocations(
@@ -196,13 +281,30 @@ impl Edge {
             Some(By::Launch(id)) => Ok(Which::Launch(convert::launch_id(&id)?)),
             Some(By::Grant(id)) => Ok(Which::Grant(convert::grant_id(&id)?)),
             Some(By::User(user)) if !user.issuer.is_empty() && !user.subject.is_empty() => {
-                let index = self.0.sealing.user_index(tenant, &user.issuer, &user.subject).await;
-                Ok(Which::User(index.map_err(Error::into_status)?))
+                let people = self.0.sealing.people(tenant).await.map_err(Error::into_status)?;
+                Ok(Which::User(people.index(&user.issuer, &user.subject)))
             }
             Some(By::Tenant(name)) if name == tenant.as_str() => Ok(Which::Tenant),
             Some(By::Endpoint(name)) => Ok(Which::Endpoint(convert::endpoint(&name)?)),
             Some(By::User(_) | By::Tenant(_)) | None => Err(sallyport_rpc::status(Code::RequestInvalid)),
         }
+    }
+}
+
+fn check_reason(reason: &str) -> Result<(), Status> {
+    let is_reason =
+        (1..=REASON_MAX).contains(&reason.chars().count()) && !reason.chars().any(char::is_control);
+    if is_reason { Ok(()) } else { Err(convert::InvalidField("reason").into()) }
+}
+
+fn rotation(rotation: &store::Rotation) -> Rotation {
+    Rotation {
+        number: rotation.number,
+        started_at: rotation.started_at,
+        rewrapped: rotation.rewrapped,
+        resealed: rotation.resealed,
+        unreadable: rotation.unreadable,
+        closed_at: rotation.closed_at.unwrap_or(0),
     }
 }
 

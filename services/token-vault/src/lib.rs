@@ -23,15 +23,14 @@ mod vault;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use sallyport_audit_client::AuditClient;
-use sallyport_db::Pool;
+use sallyport_db::{Pool, Tending};
 use sallyport_egress::Egress;
-use sallyport_keyring::{KeyEncryptionKey, Keyring};
-use sallyport_model::{Clock, RegistrationId, VendorId};
+use sallyport_keyring::{KeyEncryptionKey, Keyring, SelfTest};
+use sallyport_model::{Clock, RegistrationId, ServiceName};
 use sallyport_proto::vault::v1::token_vault_server::TokenVaultServer;
 use sallyport_registry::{ClientAuth, Registry};
 use sallyport_rpc::Served;
-use sallyport_telemetry::metrics::Metrics;
-use sallyport_vendors::Profile;
+use sallyport_telemetry::{health::Ready, metrics::Metrics};
 use tokio::sync::watch;
 
 pub use config::Config;
@@ -68,24 +67,18 @@ pub struct Service {
     pub rpc: Option<Served>,
     /// To be spawned; each ends at shutdown.
     pub background: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    /// Whether it can serve.
+    /// What an operator asks about.
     pub health: Health,
+    /// Whether tokens can be served: the database can be used, the key-encryption key opened what it wrapped, and the
+    /// spool takes records.
+    pub ready: Ready,
 }
 
-/// Says whether the service can serve.
+/// Says what needs a person.
 #[derive(Clone)]
 pub struct Health(Arc<Vault>);
 
 impl Health {
-    /// Whether database and audit spool are there.
-    ///
-    /// # Errors
-    /// What is missing, in a word.
-    pub async fn check(&self) -> Result<(), &'static str> {
-        self.0.store.ping().await.map_err(|_down| "database")?;
-        self.0.audit.ready().map_err(|_refuses| "audit spool")
-    }
-
     /// How many grants wait for a person to launch again because the outcome of a refresh is not known.
     ///
     /// # Errors
@@ -104,9 +97,6 @@ pub enum BuildError {
     /// The database.
     #[error("token-vault: the database cannot be used")]
     Database(#[from] sallyport_db::Error),
-    /// A registration's vendor.
-    #[error("token-vault: the endpoint of registration {0} names a vendor that is not known")]
-    Vendor(RegistrationId),
     /// A registration's secret or key.
     #[error(
         "token-vault: the secret or key file of registration {0} is missing, empty or does not fit its method"
@@ -117,34 +107,28 @@ pub enum BuildError {
     Egress(#[from] sallyport_egress::EgressError),
 }
 
-/// How products behave, by vendor id.
-pub type Profiles = fn(&VendorId) -> Option<&'static Profile>;
-
 /// Builds the service: migrates its database and checks every registration's credentials before anything is served.
 ///
 /// # Errors
 /// [`BuildError`], naming what an operator must change.
 pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> {
-    build_with_profiles(config, ports, sallyport_vendors::profile).await
-}
-
-/// The same with other products than the known ones, for tests of behaviours that no known product has yet.
-///
-/// # Errors
-/// Those of [`build`].
-pub async fn build_with_profiles(
-    config: Config,
-    ports: Ports,
-    profiles: Profiles,
-) -> Result<Service, BuildError> {
     config.validate().map_err(BuildError::Config)?;
-    check_credentials(&ports.registry, profiles).await?;
-    ports.pool.migrate(MIGRATIONS).await?;
-    let store = Store::new(ports.pool);
+    check_credentials(&ports.registry).await?;
+    ports.pool.prepare(MIGRATIONS).await?;
+    let tending = ports.pool.clone().tend(Tending {
+        migrations: MIGRATIONS,
+        clock: Arc::clone(&ports.clock),
+        metrics: ports.metrics.for_service(ServiceName::TokenVault.as_str()),
+        shutdown: ports.shutdown.clone(),
+    });
+    let (proof, proving) = SelfTest::start(Arc::clone(&ports.kek), ports.shutdown.clone());
+    let ready = ready(ports.pool.clone(), ports.audit.clone(), proof);
+    let store = Store::new(ports.pool, Arc::clone(&ports.clock));
     let metrics = VaultMetrics::new(&ports.metrics);
     let kek_calls = metrics.kek_calls.clone();
     let ring = Keyring::observed(
         ports.kek,
+        Arc::clone(&ports.clock),
         Box::new(move |operation, succeeded| {
             kek_calls.inc(&[operation, if succeeded { "success" } else { "failure" }]);
         }),
@@ -152,7 +136,6 @@ pub async fn build_with_profiles(
     let vault = Arc::new(Vault {
         config,
         registry: ports.registry,
-        profiles,
         sealing: Sealing::new(ring, store.clone(), Arc::clone(&ports.clock)),
         store,
         egress: ports.egress.without_keep_alive()?,
@@ -162,21 +145,35 @@ pub async fn build_with_profiles(
         flights: Flights::default(),
         issuer_keys: IssuerKeys::default(),
         signing: SigningKeys::default(),
+        rotation_asked: tokio::sync::Notify::new(),
     });
     let server = TokenVaultServer::new(grpc::Edge(Arc::clone(&vault)));
     Ok(Service {
         rpc: Some(Served::new(tonic::service::Routes::new(server), grpc::ALLOW)),
-        background: vec![Box::pin(background::run(Arc::clone(&vault), ports.shutdown))],
+        background: vec![
+            Box::pin(tending),
+            Box::pin(proving),
+            Box::pin(background::run(Arc::clone(&vault), ports.shutdown.clone())),
+            Box::pin(background::rotations(Arc::clone(&vault), ports.shutdown)),
+        ],
         health: Health(vault),
+        ready,
     })
 }
 
-async fn check_credentials(registry: &Registry, profiles: Profiles) -> Result<(), BuildError> {
+fn ready(pool: Pool, audit: AuditClient, proof: SelfTest) -> Ready {
+    Arc::new(move || {
+        pool.ready().map_err(|missing| format!("token-vault: {missing}"))?;
+        proof.passed().map_err(|failed| format!("token-vault: {failed}"))?;
+        audit.ready().map_err(|error| {
+            format!("token-vault: the audit spool does not take records ({})", error.label())
+        })
+    })
+}
+
+async fn check_credentials(registry: &Registry) -> Result<(), BuildError> {
     for entry in registry.entries() {
         let registration = entry.registration;
-        if profiles(&entry.endpoint.vendor).is_none() {
-            return Err(BuildError::Vendor(registration.id.clone()));
-        }
         let outcome = match &registration.auth {
             ClientAuth::Public | ClientAuth::PrivateKeyJwt { key_file: None, .. } => Ok(()),
             ClientAuth::SecretBasic(source) | ClientAuth::SecretPost(source) => {

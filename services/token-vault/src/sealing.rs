@@ -1,4 +1,6 @@
-//! Sealing tokens and keys: a data key per tenant and purpose, wrapped in the database, unwrapped once per process.
+//! Sealing tokens and keys: a data key per tenant and purpose, wrapped in the database, unwrapped once in five minutes.
+
+pub(crate) mod rotation;
 
 use std::sync::Arc;
 
@@ -52,27 +54,10 @@ impl Sealing {
         Self { ring, store, clock }
     }
 
-    /// Seals a grant's tokens; gives the id of the data key too.
-    pub(crate) async fn seal(
-        &self,
-        tenant: &TenantId,
-        grant: GrantId,
-        tokens: &Tokens,
-    ) -> Result<(Uuid, Sealed), Error> {
+    /// The key that seals a tenant's grants now.
+    pub(crate) async fn sealer(&self, tenant: &TenantId) -> Result<Sealer, Error> {
         let (id, key) = self.current(tenant, GRANTS).await?;
-        Ok((id, seal_with(&key, tenant, grant, tokens)))
-    }
-
-    /// Seals with the data key that the grant's row names.
-    pub(crate) async fn seal_again(
-        &self,
-        tenant: &TenantId,
-        grant: GrantId,
-        data_key: Uuid,
-        tokens: &Tokens,
-    ) -> Result<Sealed, Error> {
-        let key = self.by_id(tenant, GRANTS, data_key).await?;
-        Ok(seal_with(&key, tenant, grant, tokens))
+        Ok(Sealer { tenant: tenant.clone(), id, key })
     }
 
     /// Opens one field of a grant.
@@ -114,15 +99,9 @@ impl Sealing {
         Ok(key.open(&place(tenant, registration.as_str().as_bytes(), "signing_key"), sealed)?)
     }
 
-    /// The blind index of a person within a tenant.
-    pub(crate) async fn user_index(
-        &self,
-        tenant: &TenantId,
-        issuer: &str,
-        subject: &str,
-    ) -> Result<[u8; 32], Error> {
-        let (_, key) = self.current(tenant, USERS).await?;
-        Ok(key.blind_index("user", &[issuer.as_bytes(), subject.as_bytes()]))
+    /// The blind index of persons within a tenant.
+    pub(crate) async fn people(&self, tenant: &TenantId) -> Result<People, Error> {
+        self.current(tenant, USERS).await.map(|(_, key)| People(key))
     }
 
     /// The key that seals now; made on a tenant's first grant. When two processes make one at once, the database
@@ -131,17 +110,31 @@ impl Sealing {
         if let Some((id, wrapped)) = self.store.current_data_key(tenant, purpose).await? {
             return Ok((id, self.unwrap(tenant, purpose, id, &wrapped).await?));
         }
-        // Any unique id will do; a record id is one, made from the clock.
-        let id = sallyport_model::RecordId::new(self.clock.as_ref()).uuid();
-        let context = DataKeyContext { tenant: tenant.clone(), purpose, key_id: id };
-        let (_, wrapped) = self.ring.generate(&context).await?;
-        self.store.add_first_data_key(tenant, purpose, (id, &wrapped), self.clock.now()).await?;
+        self.add_generation(tenant, purpose, 1).await?;
         let (id, wrapped) =
             self.store.current_data_key(tenant, purpose).await?.ok_or(Error::Malformed("data_keys"))?;
         Ok((id, self.unwrap(tenant, purpose, id, &wrapped).await?))
     }
 
+    async fn add_generation(
+        &self,
+        tenant: &TenantId,
+        purpose: &'static str,
+        generation: i64,
+    ) -> Result<(), Error> {
+        // Any unique id will do; a record id is one, made from the clock.
+        let id = sallyport_model::RecordId::new(self.clock.as_ref()).uuid();
+        let context = DataKeyContext { tenant: tenant.clone(), purpose, key_id: id };
+        let (_, wrapped) = self.ring.generate(&context).await?;
+        let place = (tenant, purpose);
+        Ok(self.store.add_data_key(place, generation, (id, &wrapped), self.clock.now()).await?)
+    }
+
     async fn by_id(&self, tenant: &TenantId, purpose: &'static str, id: Uuid) -> Result<Arc<DataKey>, Error> {
+        let context = DataKeyContext { tenant: tenant.clone(), purpose, key_id: id };
+        if let Some(key) = self.ring.at_hand(&context) {
+            return Ok(key);
+        }
         let wrapped = self.store.data_key(tenant, purpose, id).await?;
         self.unwrap(tenant, purpose, id, &wrapped.ok_or(Error::Malformed("grants.data_key_id"))?).await
     }
@@ -154,17 +147,43 @@ impl Sealing {
         wrapped: &[u8],
     ) -> Result<Arc<DataKey>, Error> {
         let context = DataKeyContext { tenant: tenant.clone(), purpose, key_id };
-        Ok(self.ring.open(&context, wrapped).await?)
+        self.ring.open(&context, wrapped).await.map_err(|error| match error {
+            error if error.is_about_the_value() => Error::KeyLost,
+            error => error.into(),
+        })
     }
 }
 
-fn seal_with(key: &DataKey, tenant: &TenantId, grant: GrantId, tokens: &Tokens) -> Sealed {
-    let seal = |field: Field, token: &Secret<String>| {
-        key.seal(&place(tenant, grant.uuid().as_bytes(), field.as_str()), token.expose().as_bytes())
-    };
-    Sealed {
-        access: Some(seal(Field::Access, &tokens.access)),
-        refresh: tokens.refresh.as_ref().map(|token| seal(Field::Refresh, token)),
+/// A key to seal with, fetched before there is anything to seal: what a token endpoint gives must not be lost because
+/// the key service went away meanwhile.
+pub(crate) struct Sealer {
+    tenant: TenantId,
+    id: Uuid,
+    key: Arc<DataKey>,
+}
+
+impl Sealer {
+    /// Seals a grant's tokens; they name this key.
+    pub(crate) fn seal(&self, grant: GrantId, tokens: &Tokens) -> Sealed {
+        let seal = |field: Field, token: &Secret<String>| {
+            let place = place(&self.tenant, grant.uuid().as_bytes(), field.as_str());
+            self.key.seal(&place, token.expose().as_bytes())
+        };
+        Sealed {
+            data_key: self.id,
+            access: Some(seal(Field::Access, &tokens.access)),
+            refresh: tokens.refresh.as_ref().map(|token| seal(Field::Refresh, token)),
+        }
+    }
+}
+
+/// The blind index of persons within a tenant.
+pub(crate) struct People(Arc<DataKey>);
+
+impl People {
+    /// A person's index.
+    pub(crate) fn index(&self, issuer: &str, subject: &str) -> [u8; 32] {
+        self.0.blind_index("user", &[issuer.as_bytes(), subject.as_bytes()])
     }
 }
 

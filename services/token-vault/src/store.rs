@@ -4,14 +4,23 @@
 mod grants;
 mod keys;
 mod leases;
+mod resealing;
 mod revocations;
+mod rotations;
+mod states;
+
+use std::sync::Arc;
 
 use sallyport_db::{Error as DbError, Migrations, Pool, on_pool, on_tx};
+use sallyport_model::{Clock, Micros};
 
-pub(crate) use grants::{Grant, NewGrant, Sealed, State, Upstream};
-pub(crate) use keys::StoredKey;
+pub(crate) use grants::{Grant, NewGrant, Sealed};
+pub(crate) use keys::{StoredKey, WrappedKey};
 pub(crate) use leases::Renewed;
+pub(crate) use resealing::{SealedKeyRow, SealedRow};
 pub(crate) use revocations::{Revoked, Which};
+pub(crate) use rotations::{Rotation, Wanted};
+pub(crate) use states::{State, Upstream};
 
 /// Both folders of migrations.
 pub const MIGRATIONS: Migrations = Migrations {
@@ -20,20 +29,29 @@ pub const MIGRATIONS: Migrations = Migrations {
 };
 
 /// This service's database.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Store {
     pool: Pool,
+    /// For what must be finished, or is safe, while the clocks disagree: storing what an EHR has already given,
+    /// revocations and the reading of them.
+    always: Pool,
+    clock: Arc<dyn Clock>,
 }
 
 impl Store {
     /// Over a migrated pool.
-    pub(crate) fn new(pool: Pool) -> Self {
-        Self { pool }
+    pub(crate) fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
+        Self { always: pool.regardless(), pool, clock }
     }
 
-    /// Whether the database answers.
-    pub(crate) async fn ping(&self) -> Result<(), DbError> {
-        self.pool.ping().await
+    /// Whether new work may begin.
+    pub(crate) fn usable(&self) -> Result<(), DbError> {
+        self.pool.usable()
+    }
+
+    /// What to bind for the time that leases go by: the database's, so that replicas with different clocks agree.
+    fn lease_time(&self) -> Option<Micros> {
+        self.pool.stated_time(self.clock.as_ref())
     }
 
     /// Removes what nobody needs any more: grants that ended long ago and are done with at the EHR, revocations older

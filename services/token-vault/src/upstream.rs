@@ -8,6 +8,7 @@ use std::time::Duration;
 use sallyport_egress::{
     EgressError, HeaderMap, HeaderValue, Instant, Method, Pin, Pins, Request, Response, Url, header,
 };
+use sallyport_model::Micros;
 use sallyport_smart::token::Form;
 
 use crate::vault::{Place, Vault};
@@ -33,7 +34,7 @@ pub(crate) async fn post(
         headers.insert(header::AUTHORIZATION, value);
     }
     let body = form.body.expose().clone().into_bytes().into();
-    let timeout = Duration::from_millis(place.profile.token_timeout_ms);
+    let timeout = Duration::from_millis(*place.profile.tokens.timeout_ms);
     let request = Request {
         method: Method::POST,
         url: url.clone(),
@@ -61,7 +62,7 @@ pub(crate) async fn get(
         headers: HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]),
         body: sallyport_egress::Bytes::new(),
         bearer: None,
-        deadline: Instant::now() + Duration::from_millis(place.profile.token_timeout_ms),
+        deadline: Instant::now() + Duration::from_millis(*place.profile.tokens.timeout_ms),
         max_body_bytes,
         allow_loopback: place.allows_loopback(),
     };
@@ -87,9 +88,12 @@ async fn send(
     outcome
 }
 
-/// `Retry-After` in seconds, where it is a number; a date is not worth a second clock.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<u64> {
+/// `Retry-After` in whole seconds, whatever form it has.
+pub(crate) fn retry_after(headers: &HeaderMap, now: Micros) -> Option<u64> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-    let seconds: u64 = text.trim().parse().ok()?;
+    let cap = Duration::from_secs(RETRY_AFTER_SECONDS.1);
+    let wait = sallyport_resilience::retry_after::parse(text, now, cap)?;
+    // Rounded up: a moment too early would be a call that was not wanted.
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     Some(seconds.clamp(RETRY_AFTER_SECONDS.0, RETRY_AFTER_SECONDS.1))
 }

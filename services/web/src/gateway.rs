@@ -8,7 +8,7 @@ use sallyport_proto::{
         ChartRequest, SourceRequest, ViewRequest, ViewResponse, fhir_gateway_client::FhirGatewayClient,
     },
 };
-use sallyport_rpc::{SESSION_METADATA, Transport, code_of, with_request_id};
+use sallyport_rpc::{SESSION_METADATA, Transport, code_of, once_more, with_request_id};
 use tonic::{Request, metadata::MetadataValue};
 
 /// The largest answer taken: documents ride inside resources.
@@ -39,9 +39,12 @@ impl Gateway {
 
     /// Who, whose, where, which features. Makes no EHR call and does not keep the session alive.
     pub(crate) async fn view(&self, session: &Session) -> Result<ViewResponse, Code> {
-        let request = signed(session, ViewRequest { launch_id: id_bytes(session.launch.uuid()) });
-        let answer = self.0.clone().view(request).await;
-        answer.map(tonic::Response::into_inner).map_err(|status| code_of(&status))
+        let message = ViewRequest { launch_id: id_bytes(session.launch.uuid()) };
+        let answer = once_more(|| {
+            let (mut gateway, request) = (self.0.clone(), signed(session, message.clone()));
+            async move { gateway.view(request).await }
+        });
+        answer.await.map(tonic::Response::into_inner).map_err(|status| code_of(&status))
     }
 
     /// One section, asked for by a person.
@@ -51,8 +54,12 @@ impl Gateway {
             section: section.as_str().to_owned(),
             by_person: true,
         };
-        let answer =
-            self.0.clone().chart(signed(session, message)).await.map_err(|status| code_of(&status))?;
+        // A read, and recorded as one each time that it is made.
+        let answer = once_more(|| {
+            let (mut gateway, request) = (self.0.clone(), signed(session, message.clone()));
+            async move { gateway.chart(request).await }
+        });
+        let answer = answer.await.map_err(|status| code_of(&status))?;
         serde_json::from_slice(&answer.into_inner().json).map_err(|_not_ours| Code::Internal)
     }
 
@@ -60,9 +67,11 @@ impl Gateway {
     pub(crate) async fn source(&self, session: &Session, reference: &str) -> Result<RawResource, Code> {
         let message =
             SourceRequest { launch_id: id_bytes(session.launch.uuid()), reference: reference.to_owned() };
-        let answer =
-            self.0.clone().source(signed(session, message)).await.map_err(|status| code_of(&status))?;
-        let answer = answer.into_inner();
+        let answer = once_more(|| {
+            let (mut gateway, request) = (self.0.clone(), signed(session, message.clone()));
+            async move { gateway.source(request).await }
+        });
+        let answer = answer.await.map_err(|status| code_of(&status))?.into_inner();
         Ok(RawResource { json: answer.json, read_at: answer.read_at })
     }
 }

@@ -14,6 +14,7 @@ use axum::Router;
 use sallyport_model::Clock;
 use sallyport_registry::Registry;
 use sallyport_rpc::Transport;
+use sallyport_telemetry::health::Ready;
 use serde::Deserialize;
 
 /// Settings of the pages.
@@ -56,6 +57,8 @@ pub struct Ports {
 pub struct Service {
     /// `/`, `/chart/{launch}/…`, `/assets/…`.
     pub http: Router,
+    /// Whether pages can be served. They hold no state: a gateway that is away is a page that says so.
+    pub ready: Ready,
 }
 
 /// A setting that cannot work.
@@ -104,5 +107,5 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
         summary_deadline: Duration::from_millis(config.summary_deadline_ms),
         page_deadline: Duration::from_millis(config.page_deadline_ms),
     };
-    Ok(Service { http: http::router(app) })
+    Ok(Service { http: http::router(app), ready: Arc::new(|| Ok(())) })
 }

@@ -17,7 +17,7 @@ use crate::world::World;
 pub async fn one_launch_holds() -> anyhow::Result<()> {
     let world = World::start().await?;
     let story = sallyport::demo::tell(&world.outside.ready).await;
-    world.stop().await;
+    world.stop().await?;
     let story = story?;
     let failed: Vec<String> =
         story.lines.iter().filter(|l| !l.ok).map(|l| format!("{}: {}", l.step, l.seen)).collect();

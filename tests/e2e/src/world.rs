@@ -7,8 +7,11 @@ use std::{
 
 use anyhow::Context;
 use sallyport::{cli::UpArgs, compose, compose::Running, demo::Outside};
+use sallyport_rpc::Served;
 use sallyport_telemetry::{LogSink, Settings, SpanRing};
 use sallyport_testkit::otlp::Receiver;
+
+use crate::back_ends::RealServers;
 
 /// What this process observes of itself; one for all its tests.
 pub struct Observed {
@@ -70,6 +73,7 @@ pub fn observed() -> &'static Observed {
 pub struct World {
     folder: tempfile::TempDir,
     running: Running,
+    servers: Option<RealServers>,
     /// How it is seen.
     pub outside: Outside,
 }
@@ -97,9 +101,18 @@ impl World {
     /// # Errors
     /// When it cannot start.
     pub async fn start_in(folder: tempfile::TempDir, config: &str) -> anyhow::Result<Self> {
+        Self::open(folder, RealServers::wanted().await?, config).await
+    }
+
+    async fn open(
+        folder: tempfile::TempDir,
+        servers: Option<RealServers>,
+        config: &str,
+    ) -> anyhow::Result<Self> {
         let ring = observed().ring.clone();
         let config_file = folder.path().join("sallyport.toml");
-        std::fs::write(&config_file, config)?;
+        let sections = servers.as_ref().map(RealServers::sections).transpose()?.unwrap_or_default();
+        std::fs::write(&config_file, format!("{config}{sections}"))?;
         let args = UpArgs {
             listen: Some("localhost:0".to_owned()),
             ehr_listen: Some("127.0.0.1:0".to_owned()),
@@ -108,9 +121,14 @@ impl World {
             ready_file: Some(folder.path().join("ready.json")),
             import: None,
         };
-        let running = compose::start(args, ring).await?;
+        let running = Box::pin(compose::start(args, ring)).await?;
         let outside = Outside::connect(running.urls().context("it says where it is")?).await?;
-        Ok(Self { folder, running, outside })
+        Ok(Self { folder, running, servers, outside })
+    }
+
+    /// Its services, to be called as anybody.
+    pub fn served(&self) -> Vec<Served> {
+        self.running.served().to_vec()
     }
 
     /// Its data folder.
@@ -118,10 +136,57 @@ impl World {
         self.folder.path().join("data")
     }
 
-    /// Stops it; its files stay until the folder that is returned is dropped.
-    pub async fn stop(self) -> tempfile::TempDir {
+    /// Stops it and removes what it wrote on servers.
+    ///
+    /// # Errors
+    /// When its database cannot be reached.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.pause().await.remove().await
+    }
+
+    /// Stops it; what it wrote stays.
+    pub async fn pause(self) -> Remains {
         self.running.stop().await;
-        self.folder
+        Remains { folder: self.folder, servers: self.servers }
+    }
+
+    /// Starts it again on what it left.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub async fn resume(remains: Remains, config: &str) -> anyhow::Result<Self> {
+        Self::open(remains.folder, remains.servers, config).await
+    }
+}
+
+/// What a stopped instance wrote. Its files are removed with this value, its rows by [`Remains::remove`].
+pub struct Remains {
+    folder: tempfile::TempDir,
+    servers: Option<RealServers>,
+}
+
+impl Remains {
+    /// Every file of the data folder, and every table of a database server.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub async fn everything(&self) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+        let mut found = files_below(&self.folder.path().join("data"))?;
+        if let Some(servers) = &self.servers {
+            found.extend(servers.rows().await?);
+        }
+        Ok(found)
+    }
+
+    /// Removes it all.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn remove(self) -> anyhow::Result<()> {
+        match self.servers {
+            Some(servers) => servers.remove().await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -129,7 +194,7 @@ impl World {
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn files_below(folder: &Path) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+fn files_below(folder: &Path) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

@@ -1,14 +1,21 @@
 //! Walkthroughs through the front door, on the embedded back ends.
 
 use sallyport_test_e2e::scenario;
+use sallyport_testkit::assurance::Report;
 
 /// The product's panic hook tells no messages, so a failure is told before the test ends.
 #[expect(clippy::print_stderr, reason = "the harness shows what a failed test printed")]
-fn told(result: &anyhow::Result<()>) {
-    if let Err(error) = result {
+fn told<T>(result: anyhow::Result<T>) -> T {
+    if let Err(error) = &result {
         eprintln!("{error:#}");
     }
-    assert!(result.is_ok(), "the scenario does not hold");
+    result.expect("the scenario holds")
+}
+
+/// What this run stands on, for the account it gives.
+fn back_ends() -> &'static str {
+    let is_real = std::env::var("SALLYPORT_TEST_BACK_ENDS").is_ok_and(|v| v == "real");
+    if is_real { "PostgreSQL, Redis, RabbitMQ, OpenBao" } else { "embedded" }
 }
 
 /// How many interleaved calls the tabs test makes; all of them with SALLYPORT_TEST_LONG=1.
@@ -18,20 +25,26 @@ fn tab_calls() -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_launch_holds_in_every_line_of_the_demonstration() {
-    told(&scenario::one_launch_holds().await);
+    told(scenario::one_launch_holds().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_tabs_with_two_patients_never_mix() {
-    told(&scenario::two_tabs_never_mix(tab_calls()).await);
+    let report = Report::new("two tabs, two patients").scenario(back_ends()).unit("calls");
+    told(scenario::two_tabs_never_mix(tab_calls()).await);
+    report.tried(tab_calls() as u64).write();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_canary_turns_up_in_any_sink() {
-    told(&scenario::no_canary_in_any_sink().await);
+    let report = Report::new("canaries in every sink").scenario(back_ends()).unit("searches");
+    let searches = told(scenario::no_canary_in_any_sink().await);
+    report.tried(searches as u64).write();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_input_meets_one_clear_error_each() {
-    told(&scenario::bad_input_meets_one_clear_error_each().await);
+    let report = Report::new("bad input").scenario(back_ends()).unit("requests");
+    let requests = told(scenario::bad_input_meets_one_clear_error_each().await);
+    report.tried(requests as u64).write();
 }

@@ -6,6 +6,7 @@ use std::{future::Future, pin::Pin};
 
 use sallyport_model::planted;
 use sallyport_test_e2e::scenario;
+use sallyport_testkit::assurance::Report;
 
 type Scenario = fn() -> Pin<Box<dyn Future<Output = anyhow::Result<()>>>>;
 
@@ -18,7 +19,7 @@ fn tabs() -> Pin<Box<dyn Future<Output = anyhow::Result<()>>>> {
 }
 
 fn leaks() -> Pin<Box<dyn Future<Output = anyhow::Result<()>>>> {
-    Box::pin(scenario::no_canary_in_any_sink())
+    Box::pin(async { scenario::no_canary_in_any_sink().await.map(|_searches| ()) })
 }
 
 /// Which end-to-end scenario shows which switch. The others are shown by tests of their own service
@@ -46,6 +47,12 @@ const SHOWN_HERE: &[(&str, &str, Scenario)] = &[
 /// Shown by a test of the service that owns the line.
 const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("audit-after-release", "fhir-gateway"),
+    ("clock-skew-ignored", "db"),
+    ("job-fencing-ignored", "job-worker"),
+    ("job-batch-leased-twice", "job-worker"),
+    ("job-checkpoint-apart", "job-worker"),
+    ("job-narrower-scope-ignored", "job-worker"),
+    ("job-retry-after-ignored", "job-worker"),
     ("token-in-error", "token-vault"),
     ("token-in-panic", "token-vault"),
     ("token-in-queue", "audit-client"),
@@ -53,9 +60,43 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("redirect-followed", "egress"),
     ("refresh-not-single-flight", "token-vault"),
     ("refresh-retried-when-uncertain", "token-vault"),
+    ("data-key-outlives-its-proof", "token-vault"),
+    ("reseal-overwrites", "token-vault"),
     ("empty-scope-is-all", "fhir-gateway"),
     ("policy-unknown-label-permits", "fhir-gateway"),
     ("state-reusable", "launch-auth"),
+    ("peer-name-unchecked", "rpc"),
+    ("client-peer-unchecked", "rpc"),
+    ("http-door-open", "rpc"),
+    ("undeclared-parameter-sent", "vendors"),
+    ("vendor-signs-ignored", "vendors"),
+    ("expired-override-used", "registry"),
+    ("required-parameter-left-out", "fhir-gateway"),
+    ("partial-untold", "fhir-gateway"),
+    ("rows-counted-twice", "fhir-gateway"),
+    ("page-loop-followed", "fhir-gateway"),
+    ("ehr-limit-ignored", "fhir-gateway"),
+    ("probe-by-every-replica", "fhir-gateway"),
+    ("record-outside-the-log", "audit"),
+    ("checkpoint-signed-unchecked", "audit"),
+    ("witness-signs-unchecked", "sallyport"),
+    ("retry-without-budget", "fhir-gateway"),
+    ("care-gap-window-day-off", "care-gaps"),
+    ("care-gap-entered-in-error-counted", "care-gaps"),
+    ("care-gap-foreign-evidence", "care-gaps"),
+    ("token-to-signed-address", "fhir-gateway"),
+    ("manifest-followed-anywhere", "fhir-gateway"),
+    ("bulk-handle-of-any-run", "fhir-gateway"),
+    ("bulk-lines-unchecked", "fhir-gateway"),
+    ("run-scope-unchecked", "fhir-gateway"),
+    ("run-outlives-its-lease", "fhir-gateway"),
+    ("background-pause-cut", "fhir-gateway"),
+    ("export-tail-kept", "job-worker"),
+    ("step-up-of-anybody", "launch-auth"),
+    ("write-without-key", "fhir-gateway"),
+    ("write-payload-unbound", "fhir-gateway"),
+    ("write-foreign-subject", "fhir-gateway"),
+    ("write-retried-blind", "fhir-gateway"),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,6 +105,7 @@ async fn planted_bugs_each_turn_their_scenario_red() {
     for (name, scenario) in [("story", story as Scenario), ("tabs", tabs), ("leaks", leaks)] {
         scenario().await.unwrap_or_else(|e| panic!("{name} must be green without a planted bug: {e:#}"));
     }
+    let report = Report::new("planted bugs").scenario("end to end").unit("switches");
     let mut green = Vec::new();
     for (switch, name, scenario) in SHOWN_HERE {
         planted::set(&[switch]);
@@ -73,6 +115,7 @@ async fn planted_bugs_each_turn_their_scenario_red() {
         }
         planted::set(&[]);
     }
+    report.tried(SHOWN_HERE.len() as u64).failed(green.len() as u64).write();
     assert!(green.is_empty(), "these planted bugs were not noticed: {green:?}");
 }
 

@@ -1,7 +1,5 @@
 //! Invariant 4: nothing is acknowledged that is not durable, and after a failed sync no call starts.
 
-use std::sync::atomic::Ordering;
-
 use super::*;
 use crate::{AuditError, faults::read_spool};
 
@@ -154,9 +152,9 @@ async fn a_full_spool_refuses_calls_but_takes_the_outcomes_of_those_that_run() {
 async fn without_the_key_service_nothing_is_recorded_unsealed() {
     let (directory, key, disk) = (tempfile::tempdir().unwrap(), MemoryKey::new(), FaultyDisk::default());
     let (client, _relay) = open(settings(directory.path(), &disk), &key).await;
-    key.is_away.store(true, Ordering::SeqCst);
+    key.set_away(true);
     assert_eq!(client.event(event("pat-1")).await, Err(AuditError::KeyUnavailable));
-    key.is_away.store(false, Ordering::SeqCst);
+    key.set_away(false);
     client.event(event("pat-2")).await.unwrap();
     assert_eq!(patients(&read_spool(directory.path(), key).await.unwrap()), ["pat-2"]);
 }

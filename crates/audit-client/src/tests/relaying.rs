@@ -19,7 +19,7 @@ struct Store {
 impl Store {
     async fn new(queue: &InProcess, key: &Arc<MemoryKey>) -> Self {
         let consumer = queue.consume(AUDIT_RECORDS).await.unwrap();
-        Self { unsealer: Unsealer::new(Arc::clone(key) as _), consumer }
+        Self { unsealer: Unsealer::new(key.kek(), Arc::new(SystemClock)), consumer }
     }
 
     /// The next batch: its sizes and the patients in it. Acked unless `lose`.

@@ -70,10 +70,13 @@ pub(super) fn names(
             .iter()
             .find_map(|n| absent_in(&n.extension))
             .or_else(|| elements.iter().find_map(|e| absent_in(&e.extension)));
-        return (Value::absent(reason.unwrap_or(Absent::NotSent), source.core("name")), None);
+        return (Value::absent(reason.unwrap_or(Absent::NotSent), source.core("Patient.name")), None);
     };
     let preferred = of("nickname").or_else(|| of("usual"));
     let preferred = preferred
         .filter(|p| p.display != chosen.display && (&p.family, &p.given) != (&chosen.family, &chosen.given));
-    (Value::known(chosen, source.core("name")), preferred.map(|p| Value::known(p, source.core("name"))))
+    (
+        Value::known(chosen, source.core("Patient.name")),
+        preferred.map(|p| Value::known(p, source.core("Patient.name"))),
+    )
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ObservationValue, quantity::ReferenceRange};
 use crate::{
-    concept::{Concept, Wanted},
+    concept::Wanted,
     parse::{Source, datatypes::CodeableConcept, primitives::List},
     value::Value,
 };
@@ -75,12 +75,12 @@ impl Level {
 /// The gravest flag sent; else, for a plain number with exactly one plain range, the comparison.
 pub(super) fn flag(
     source: &Source,
-    path: &str,
+    within: &str,
     sent: &List<CodeableConcept<'_>>,
     value: &Value<ObservationValue>,
     ranges: &[ReferenceRange],
 ) -> Option<Value<Flag>> {
-    let flags = sent.iter().filter_map(|c| Concept::choose(c, Wanted::Any)).map(|concept| {
+    let flags = sent.iter().filter_map(|c| source.choose(c, Wanted::Any)).map(|concept| {
         let level = concept.codings.iter().filter_map(|c| Level::from_code(c.code.as_deref()?)).max();
         match level {
             Some(level) => Flag { level, word: level.word().to_owned(), is_computed: false },
@@ -88,11 +88,11 @@ pub(super) fn flag(
         }
     });
     if let Some(flag) = flags.max_by_key(|flag| flag.level) {
-        return Some(Value::known(flag, source.core(&format!("{path}interpretation"))));
+        return Some(Value::known(flag, source.core_within(within, "Observation.interpretation")));
     }
     let level = compare(value.value.as_ref()?, ranges)?;
     let flag = Flag { level, word: level.word().to_owned(), is_computed: true };
-    Some(Value::known(flag, source.core(&format!("{path}referenceRange"))))
+    Some(Value::known(flag, source.core_within(within, "Observation.referenceRange")))
 }
 
 /// Only where the comparison is beyond doubt: a number that is no bound, one range for everybody, the same unit.

@@ -1,15 +1,20 @@
 //! Blood pressure: one reading, whether it came as a panel or as two observations of the same moment.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Component, Flag, Observation, ObservationValue, Quantity};
-use crate::{concept::Concept, parse::Source, value::Value};
+use crate::{
+    concept::Concept,
+    mapping::{LOINC, Rules},
+    parse::Source,
+    value::Value,
+};
 
 const PANEL: &[&str] = &["85354-9", "55284-4"];
 const SYSTOLIC: &str = "8480-6";
 const DIASTOLIC: &str = "8462-4";
 /// The key of every blood pressure reading, so that panels and merged pairs stand together.
-const KEY: &str = "http://loinc.org|85354-9";
+pub(super) const KEY: &str = "http://loinc.org|85354-9";
 
 /// The reading of a panel: by its code, or by having both parts.
 pub(super) fn reading(
@@ -17,17 +22,19 @@ pub(super) fn reading(
     what: &Value<Concept>,
     components: &[Component],
 ) -> Option<Value<ObservationValue>> {
+    let rules = source.rules();
     let quantity = |code: &str| {
-        let part = components.iter().find(|c| c.what.value.as_ref().is_some_and(|w| has_loinc(w, code)))?;
+        let part =
+            components.iter().find(|c| c.what.value.as_ref().is_some_and(|w| has_loinc(rules, w, code)))?;
         as_quantity(&part.value)
     };
     let (systolic, diastolic) = (quantity(SYSTOLIC), quantity(DIASTOLIC));
-    let is_panel = what.value.as_ref().is_some_and(|w| PANEL.iter().any(|code| has_loinc(w, code)));
+    let is_panel = what.value.as_ref().is_some_and(|w| PANEL.iter().any(|code| has_loinc(rules, w, code)));
     let is_pressure = (is_panel && (systolic.is_some() || diastolic.is_some()))
         || (systolic.is_some() && diastolic.is_some());
     is_pressure.then(|| {
         let value = ObservationValue::BloodPressure { systolic, diastolic };
-        Value::known(value, source.core("component"))
+        Value::known(value, source.core("Observation.component"))
     })
 }
 
@@ -39,17 +46,17 @@ pub(super) fn gravest<'f>(flags: impl Iterator<Item = &'f Value<Flag>>) -> Optio
 /// Joins a systolic and a diastolic observation of the same moment (Oracle sends them unpaired in some configurations).
 ///
 /// Only where each stands alone at that moment: two readings at one moment cannot be told apart and stay as they are.
-pub(super) fn merge_unpaired(items: Vec<Observation>) -> Vec<Observation> {
+pub(super) fn merge_unpaired(items: Vec<Observation>, rules: Rules) -> Vec<Observation> {
     let mut pairs: HashMap<String, (Vec<usize>, Vec<usize>)> = HashMap::new();
     for (index, item) in items.iter().enumerate() {
+        let Some(what) = item.what.value.as_ref().filter(|_| is_quantity(&item.value)) else { continue };
+        let is_systolic = has_loinc(rules, what, SYSTOLIC);
+        if !is_systolic && !has_loinc(rules, what, DIASTOLIC) {
+            continue;
+        }
         let Some(moment) = moment(item) else { continue };
         let entry = pairs.entry(moment).or_default();
-        let what = item.what.value.as_ref();
-        if what.is_some_and(|w| has_loinc(w, SYSTOLIC)) && as_quantity(&item.value).is_some() {
-            entry.0.push(index);
-        } else if what.is_some_and(|w| has_loinc(w, DIASTOLIC)) && as_quantity(&item.value).is_some() {
-            entry.1.push(index);
-        }
+        if is_systolic { entry.0.push(index) } else { entry.1.push(index) }
     }
     let pairs: HashMap<usize, usize> = pairs
         .into_values()
@@ -58,30 +65,15 @@ pub(super) fn merge_unpaired(items: Vec<Observation>) -> Vec<Observation> {
             _ => None,
         })
         .collect();
-    let taken: std::collections::HashSet<usize> = pairs.values().copied().collect();
-    let joined: Vec<(usize, Observation)> = pairs
-        .iter()
-        .filter_map(|(systolic, diastolic)| {
-            Some((*systolic, join(items.get(*systolic)?, items.get(*diastolic)?)))
-        })
-        .collect();
-    let mut joined: HashMap<usize, Observation> = joined.into_iter().collect();
-    let mut merged = Vec::with_capacity(items.len());
-    for (index, item) in items.into_iter().enumerate() {
-        match joined.remove(&index) {
-            Some(reading) => merged.push(reading),
-            None if taken.contains(&index) => {}
-            None => merged.push(with_key(item)),
-        }
+    if pairs.is_empty() {
+        return items;
     }
-    merged
-}
-
-fn with_key(mut item: Observation) -> Observation {
-    if matches!(item.value.value, Some(ObservationValue::BloodPressure { .. })) {
-        KEY.clone_into(&mut item.key);
-    }
-    item
+    let taken: HashSet<usize> = pairs.values().copied().collect();
+    let join_at = |index: usize| Some(join(items.get(index)?, items.get(*pairs.get(&index)?)?));
+    let mut joined: HashMap<usize, Observation> =
+        pairs.keys().filter_map(|index| Some((*index, join_at(*index)?))).collect();
+    let kept = items.into_iter().enumerate().filter(|(index, _)| !taken.contains(index));
+    kept.map(|(index, item)| joined.remove(&index).unwrap_or(item)).collect()
 }
 
 /// The moment as sent, for valid observations only: what was entered in error is never merged.
@@ -119,11 +111,12 @@ fn join(systolic: &Observation, diastolic: &Observation) -> Observation {
     reading
 }
 
-fn has_loinc(concept: &Concept, code: &str) -> bool {
-    let is = |c: &crate::concept::Coding| {
-        c.system.as_deref() == Some("http://loinc.org") && c.code.as_deref() == Some(code)
-    };
-    concept.codings.iter().any(is)
+fn has_loinc(rules: Rules, concept: &Concept, code: &str) -> bool {
+    concept.codings.iter().any(|c| c.code.as_deref() == Some(code) && rules.is_of(c, LOINC))
+}
+
+fn is_quantity(value: &Value<ObservationValue>) -> bool {
+    matches!(value.value, Some(ObservationValue::Quantity { .. }))
 }
 
 fn as_quantity(value: &Value<ObservationValue>) -> Option<Quantity> {

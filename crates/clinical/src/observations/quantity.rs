@@ -1,10 +1,15 @@
 //! Numbers with units, exactly as sent, and the ranges they are compared with.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use crate::parse::{
-    datatypes::{self, Range},
-    primitives::{List, owned, text},
+use crate::{
+    concept::shared,
+    parse::{
+        datatypes::{self, Range},
+        primitives::{List, owned, text},
+    },
 };
 
 /// A number with its unit. The number is text, so that `8.10` never becomes `8.1`.
@@ -22,8 +27,9 @@ pub struct Quantity {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub code: Option<String>,
     /// The code's system (UCUM, usually).
+    #[schema(value_type = Option<String>)]
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub system: Option<String>,
+    pub system: Option<Cow<'static, str>>,
 }
 
 /// A reference range as sent.
@@ -50,7 +56,7 @@ impl Quantity {
             comparator: owned(&shape.comparator),
             unit: owned(&shape.unit),
             code: owned(&shape.code),
-            system: owned(&shape.system),
+            system: text(&shape.system).map(shared),
         })
     }
 
@@ -138,7 +144,7 @@ pub(crate) fn range_words(shape: &Option<Range<'_>>) -> Option<String> {
     bounds_words(shape.as_ref()?)
 }
 
-fn bounds_words(shape: &Range<'_>) -> Option<String> {
+pub(super) fn bounds_words(shape: &Range<'_>) -> Option<String> {
     let read = |q: &Option<datatypes::Quantity<'_>>| q.as_ref().and_then(Quantity::read);
     match (read(&shape.low), read(&shape.high)) {
         (Some(low), Some(high)) => Some(format!("{} to {high}", low.value)),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::quantity::{Quantity, range_words};
+use super::quantity::{Quantity, bounds_words};
 use crate::{
     concept::{Concept, Wanted},
     date::{Date, When},
@@ -63,8 +63,8 @@ pub(super) struct Sent<'s, 'a> {
     pub(super) string: &'s Option<Str<'a>>,
     pub(super) boolean: Option<bool>,
     pub(super) integer: Option<Number<'a>>,
-    pub(super) range: &'s Option<Range<'a>>,
-    pub(super) ratio: &'s Option<Ratio<'a>>,
+    pub(super) range: Option<&'s Range<'a>>,
+    pub(super) ratio: Option<&'s Ratio<'a>>,
     pub(super) time: &'s Option<Str<'a>>,
     pub(super) date_time: &'s Option<Str<'a>>,
     pub(super) period: &'s Option<Period<'a>>,
@@ -74,8 +74,8 @@ pub(super) struct Sent<'s, 'a> {
 /// A shape that also has `value[x]`, `interpretation`, `referenceRange` and `dataAbsentReason` (flattening would buffer
 /// and lose the numbers as written).
 macro_rules! measured {
-    ($name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ty),* $(,)? }) => {
-        crate::parse::datatypes::shape! {
+    ($form:ident $name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ty),* $(,)? }) => {
+        crate::parse::datatypes::$form! {
             $name {
                 $($(#[$field_meta])* $field: $kind,)*
                 value_quantity: Option<crate::parse::datatypes::Quantity<'a>>,
@@ -83,8 +83,8 @@ macro_rules! measured {
                 value_string: Option<Str<'a>>,
                 value_boolean: Option<bool>,
                 value_integer: Option<crate::parse::primitives::Number<'a>>,
-                value_range: Option<Range<'a>>,
-                value_ratio: Option<crate::parse::datatypes::Ratio<'a>>,
+                value_range: Option<Box<Range<'a>>>,
+                value_ratio: Option<Box<crate::parse::datatypes::Ratio<'a>>>,
                 value_time: Option<Str<'a>>,
                 value_date_time: Option<Str<'a>>,
                 value_period: Option<Period<'a>>,
@@ -103,8 +103,8 @@ macro_rules! measured {
                     string: &self.value_string,
                     boolean: self.value_boolean,
                     integer: self.value_integer,
-                    range: &self.value_range,
-                    ratio: &self.value_ratio,
+                    range: self.value_range.as_deref(),
+                    ratio: self.value_ratio.as_deref(),
                     time: &self.value_time,
                     date_time: &self.value_date_time,
                     period: &self.value_period,
@@ -118,49 +118,51 @@ macro_rules! measured {
 pub(super) use measured;
 
 /// The value that was sent, or why it is absent when its own extension says so; `None` when none of them was sent.
-pub(super) fn sent(source: &Source, path: &str, sent: &Sent<'_, '_>) -> Option<Value<ObservationValue>> {
-    let known = |name: &str, value| Some(Value::known(value, source.core(&format!("{path}{name}"))));
-    let words = |name: &str, text: Option<String>| known(name, ObservationValue::Text { text: text? });
+pub(super) fn sent(source: &Source, within: &str, sent: &Sent<'_, '_>) -> Option<Value<ObservationValue>> {
+    let known = |path: &'static str, value| Some(Value::known(value, source.core_within(within, path)));
+    let words =
+        |path: &'static str, text: Option<String>| known(path, ObservationValue::Text { text: text? });
     if let Some(shape) = sent.quantity {
         if let Some(quantity) = Quantity::read(shape) {
-            return known("valueQuantity", ObservationValue::Quantity { quantity });
+            return known("Observation.valueQuantity", ObservationValue::Quantity { quantity });
         }
         let reason = crate::parse::absent_in(&shape.extension);
-        return reason.map(|reason| Value::absent(reason, source.core(&format!("{path}valueQuantity"))));
+        return reason
+            .map(|reason| Value::absent(reason, source.core_within(within, "Observation.valueQuantity")));
     }
     if let Some(value) =
-        source.concept(&format!("{path}valueCodeableConcept"), sent.concept, Wanted::Condition)
+        source.concept_within(within, "Observation.valueCodeableConcept", sent.concept, Wanted::Condition)
     {
         let found = value.value.map(|concept| ObservationValue::Concept { concept });
         return Some(Value { value: found, absent: value.absent, source: value.source });
     }
     if let Some(value) = sent.boolean {
-        return known("valueBoolean", ObservationValue::Boolean { value });
+        return known("Observation.valueBoolean", ObservationValue::Boolean { value });
     }
     if let Some(number) = sent.integer {
         let quantity = Quantity::bare(number.as_str());
-        return known("valueInteger", ObservationValue::Quantity { quantity });
+        return known("Observation.valueInteger", ObservationValue::Quantity { quantity });
     }
     let moment =
         owned(sent.date_time).map(|date| When { start: Some(Date::new(date)), end: None, text: None });
     if let Some(when) = moment {
-        return known("valueDateTime", ObservationValue::Time { when });
+        return known("Observation.valueDateTime", ObservationValue::Time { when });
     }
-    if let Some(Value { value: Some(when), .. }) = source.period("valuePeriod", sent.period) {
-        return known("valuePeriod", ObservationValue::Time { when });
+    if let Some(Value { value: Some(when), .. }) = source.period("Observation.valuePeriod", sent.period) {
+        return known("Observation.valuePeriod", ObservationValue::Time { when });
     }
     if sent.has_samples {
-        return known("valueSampledData", ObservationValue::Samples);
+        return known("Observation.valueSampledData", ObservationValue::Samples);
     }
-    words("valueString", owned(sent.string))
-        .or_else(|| words("valueRange", range_words(sent.range)))
-        .or_else(|| words("valueRatio", ratio_words(sent.ratio)))
-        .or_else(|| words("valueTime", owned(sent.time)))
+    words("Observation.valueString", owned(sent.string))
+        .or_else(|| words("Observation.valueRange", sent.range.and_then(bounds_words)))
+        .or_else(|| words("Observation.valueRatio", ratio_words(sent.ratio)))
+        .or_else(|| words("Observation.valueTime", owned(sent.time)))
 }
 
 /// `1 : 128`, with units where they were sent.
-fn ratio_words(ratio: &Option<Ratio<'_>>) -> Option<String> {
-    let ratio = ratio.as_ref()?;
+fn ratio_words(ratio: Option<&Ratio<'_>>) -> Option<String> {
+    let ratio = ratio?;
     let (top, bottom) =
         (Quantity::read(ratio.numerator.as_ref()?)?, Quantity::read(ratio.denominator.as_ref()?)?);
     Some(format!("{top} : {bottom}"))

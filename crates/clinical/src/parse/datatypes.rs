@@ -5,17 +5,83 @@ use serde::Deserialize;
 use super::primitives::{List, Number, Str};
 
 /// Declares a borrowed shape whose absent members are empty.
+///
+/// serde would also take a list for an object, entry by entry in the order of the members here; a server that sends one is
+/// not understood. Hence the derived reader is kept behind one that takes objects only.
 macro_rules! shape {
     ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $kind:ty),* $(,)? }) => {
         $(#[$meta])*
         #[derive(Default, serde::Deserialize)]
-        #[serde(rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
+        #[serde(remote = "Self", rename_all = "camelCase", default, bound(deserialize = "'de: 'a"))]
         pub(crate) struct $name<'a> {
             $($(#[$field_meta])* pub(crate) $field: $kind,)*
+        }
+
+        impl<'de: 'a, 'a> serde::Deserialize<'de> for $name<'a> {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Objects<'a>(std::marker::PhantomData<&'a ()>);
+                impl<'de: 'a, 'a> serde::de::Visitor<'de> for Objects<'a> {
+                    type Value = $name<'a>;
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("an object")
+                    }
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<$name<'a>, A::Error> {
+                        $name::deserialize(serde::de::value::MapAccessDeserializer::new(map))
+                    }
+                }
+                deserializer.deserialize_map(Objects(std::marker::PhantomData))
+            }
         }
     };
 }
 pub(crate) use shape;
+
+/// Declares the shape of a resource: what every resource has, and its own members, read in one pass.
+macro_rules! resource {
+    ($(#[$meta:meta])* $name:ident { $($body:tt)* }) => {
+        crate::parse::datatypes::shape! {
+            $(#[$meta])*
+            $name {
+                id: Option<crate::parse::primitives::Str<'a>>,
+                meta: Option<crate::parse::datatypes::Meta<'a>>,
+                implicit_rules: Option<crate::parse::primitives::Str<'a>>,
+                modifier_extension: crate::parse::primitives::List<crate::parse::datatypes::ExtensionUrl<'a>>,
+                $($body)*
+            }
+        }
+
+        impl<'a> crate::parse::datatypes::Resource<'a> for $name<'a> {
+            fn head(&self) -> crate::parse::datatypes::Head<'_, 'a> {
+                crate::parse::datatypes::Head {
+                    id: &self.id,
+                    meta: &self.meta,
+                    implicit_rules: &self.implicit_rules,
+                    modifier_extension: &self.modifier_extension,
+                }
+            }
+        }
+    };
+}
+pub(crate) use resource;
+
+/// What every resource has.
+pub(crate) struct Head<'s, 'a> {
+    pub(crate) id: &'s Option<Str<'a>>,
+    pub(crate) meta: &'s Option<Meta<'a>>,
+    pub(crate) implicit_rules: &'s Option<Str<'a>>,
+    pub(crate) modifier_extension: &'s List<ExtensionUrl<'a>>,
+}
+
+/// A resource's shape.
+pub(crate) trait Resource<'a>: Deserialize<'a> {
+    /// What every resource has.
+    fn head(&self) -> Head<'_, 'a>;
+}
+
+shape! {
+    /// An extension of which only the name matters.
+    ExtensionUrl { url: Option<Str<'a>> }
+}
 
 shape! {
     /// What stands beside a primitive as `_name`.
@@ -184,14 +250,8 @@ shape! {
 }
 
 shape! {
-    /// What every resource has, read before the rest.
-    Head {
-        resource_type: Option<Str<'a>>,
-        id: Option<Str<'a>>,
-        meta: Option<Meta<'a>>,
-        implicit_rules: Option<Str<'a>>,
-        modifier_extension: List<Extension<'a>>,
-    }
+    /// A resource of which nothing but its name can be read.
+    Name { id: Option<Str<'a>> }
 }
 
 /// The text of a reference that points somewhere, if any.
@@ -199,7 +259,7 @@ pub(crate) fn target<'s>(reference: &'s Option<Reference<'_>>) -> Option<&'s str
     reference.as_ref().and_then(|r| super::primitives::text(&r.reference))
 }
 
-/// Reads `json` as `T`, borrowing.
+/// Reads `json` as `T`, borrowing. That it is UTF-8 is looked at once for the whole, not string by string.
 pub(crate) fn from_json<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
-    serde_json::from_slice(json).ok()
+    serde_json::from_str(std::str::from_utf8(json).ok()?).ok()
 }

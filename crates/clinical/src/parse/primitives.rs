@@ -1,6 +1,6 @@
 //! Strings that borrow, lists that forgive `null`, decimals kept as written.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, marker::PhantomData};
 
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
@@ -9,10 +9,21 @@ use serde_json::value::RawValue;
 #[derive(Clone)]
 pub(crate) struct Str<'a>(Cow<'a, str>);
 
-impl Str<'_> {
+impl<'a> Str<'a> {
+    /// As sent.
+    pub(crate) fn into_sent(self) -> Cow<'a, str> {
+        self.0
+    }
+
     /// Without blanks around it; `None` when nothing is left (Epic sends trailing spaces, others empty strings).
     pub(crate) fn text(&self) -> Option<&str> {
-        Some(self.0.trim()).filter(|text| !text.is_empty())
+        let text: &str = &self.0;
+        // Nearly every string needs no trimming, and looking for Unicode's blanks costs more than looking at two bytes.
+        match text.as_bytes() {
+            [] => None,
+            [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => Some(text),
+            _ => Some(text.trim()).filter(|text| !text.is_empty()),
+        }
     }
 }
 
@@ -66,8 +77,30 @@ impl<T> std::ops::Deref for List<T> {
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let entries = Option::<Vec<Option<T>>>::deserialize(deserializer)?;
-        Ok(Self(entries.unwrap_or_default().into_iter().flatten().collect()))
+        struct Visitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = Vec<T>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_none<E>(self) -> Result<Vec<T>, E> {
+                Ok(Vec::new())
+            }
+            fn visit_unit<E>(self) -> Result<Vec<T>, E> {
+                Ok(Vec::new())
+            }
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<T>, D::Error> {
+                deserializer.deserialize_seq(self)
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut entries: A) -> Result<Vec<T>, A::Error> {
+                let mut list = Vec::new();
+                while let Some(entry) = entries.next_element::<Option<T>>()? {
+                    list.extend(entry);
+                }
+                Ok(list)
+            }
+        }
+        deserializer.deserialize_option(Visitor(PhantomData)).map(Self)
     }
 }
 

@@ -50,7 +50,7 @@ fn every_value_says_which_layer_it_came_from_and_when_it_was_read() {
     );
     let birth = &banner.birth_date.source;
     assert_eq!(
-        (birth.path.as_str(), birth.version.as_deref(), birth.read_at),
+        (birth.path.as_ref(), birth.version.as_deref(), birth.read_at),
         ("Patient.birthDate", Some("7"), READ_AT)
     );
 }

@@ -171,7 +171,7 @@ fn url_and_body_of_a_post_search_count_together() {
 #[test]
 fn elements_always_keep_what_says_whose_it_is() {
     let Ok(Interaction::Search(search)) = get("/Condition", "_elements=code") else { panic!("a search") };
-    assert_eq!(search.params[0].value, "code,subject");
+    assert_eq!(search.params[0].value, "code,subject,patient");
 }
 
 #[test]

@@ -47,6 +47,39 @@ fn a_constraint_narrows_and_never_widens() {
     assert!(matches!(set.coverage(&[Level::Patient], "Observation", Verb::Read), Coverage::Constrained(_)));
 }
 
+/// SMART 2.2 §Scopes for requesting FHIR resources: a letter for each kind of interaction, and no letter for two.
+#[test]
+fn each_kind_of_interaction_needs_its_own_letter() {
+    let letters = [
+        ("c", Verb::Create),
+        ("r", Verb::Read),
+        ("u", Verb::Update),
+        ("d", Verb::Delete),
+        ("s", Verb::Search),
+    ];
+    for (letter, own) in letters {
+        let granted = ScopeSet::parse(&format!("patient/Observation.{letter}"));
+        for (_, verb) in letters {
+            let permits = granted.coverage(&[Level::Patient], "Observation", verb) != Coverage::None;
+            assert_eq!(permits, verb == own, "{letter} and {verb:?}");
+        }
+        assert_eq!(granted.print(Dialect::V2), format!("patient/Observation.{letter}"));
+    }
+}
+
+/// SMART 2.2 §Wildcard scopes: a star covers every type of its own level, and a type covers no star.
+#[test]
+fn a_wildcard_covers_every_type_of_its_level_alone() {
+    let all = scope("patient/*.rs");
+    for one in ["patient/Observation.rs", "patient/Condition.r", "patient/*.s"] {
+        assert!(all.covers(&scope(one)), "{one}");
+    }
+    for more in ["patient/Observation.cruds", "user/Observation.r", "system/*.rs"] {
+        assert!(!all.covers(&scope(more)), "{more}");
+    }
+    assert!(!scope("patient/Observation.cruds").covers(&scope("patient/*.r")));
+}
+
 #[test]
 fn user_scopes_do_not_cover_patient_scopes() {
     assert!(!scope("user/*.cruds").covers(&scope("patient/Observation.r")));
@@ -88,4 +121,14 @@ proptest! {
     fn no_text_panics(text in ".{0,80}") {
         let _ = ScopeSet::parse(&text);
     }
+}
+
+#[test]
+fn a_medication_order_of_dstu2_is_a_medication_request_and_nothing_else_is() {
+    let granted = ScopeSet::parse("patient/MedicationOrder.read");
+    assert!(granted.covers(&ResourceScope::parse("patient/MedicationRequest.rs").unwrap()));
+    assert!(!granted.covers(&ResourceScope::parse("patient/MedicationStatement.rs").unwrap()));
+    let feature = ScopeSet::parse("patient/MedicationRequest.rs");
+    assert_eq!(feature.coverage(&[Level::Patient], "MedicationOrder", Verb::Search), Coverage::Full);
+    assert_eq!(feature.coverage(&[Level::Patient], "Medication", Verb::Search), Coverage::None);
 }

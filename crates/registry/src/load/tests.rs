@@ -103,6 +103,38 @@ fn a_name_that_leads_nowhere_is_refused() {
 }
 
 #[test]
+fn a_service_needs_a_key_of_its_own() {
+    let backend = SANDBOX.replace("launches = [\"ehr\", \"standalone\"]", "launches = [\"backend\"]");
+    assert!(reason(&backend).contains("\"backend\" needs auth = \"private_key_jwt\""));
+    let with_key = backend.replace("auth = \"public\"", "auth = \"private_key_jwt\"");
+    let registry = load(&with_key).unwrap();
+    let entry = registry.entries().next().unwrap();
+    assert!(entry.registration.backend && !entry.registration.ehr_launch);
+}
+
+#[test]
+fn an_endpoint_is_pinned_to_versions_that_exist_and_to_the_first_mapping_without_a_word() {
+    use sallyport_clinical::{FhirVersion, Mapping};
+    let pins = |text: &str| {
+        let endpoint = load(text).unwrap().tenants()[0].endpoints[0].clone();
+        (endpoint.configured_version, endpoint.mapping)
+    };
+    let with = |line: &str| SANDBOX.replace("vendor = \"sandbox\"", &format!("vendor = \"sandbox\"\n{line}"));
+    assert_eq!(pins(SANDBOX), (None, Mapping::V2026_1), "its own statement says the version");
+    let both = with("fhir_version = \"STU3\"\nmapping = \"2026.2\"");
+    assert_eq!(pins(&both), (Some(FhirVersion::Stu3), Mapping::V2026_2));
+    let words = |line: &str| {
+        let endpoint = load(&with(line)).unwrap().tenants()[0].endpoints[0].clone();
+        endpoint.in_its_words("openid patient/MedicationRequest.read patient/Patient.read")
+    };
+    assert!(words("fhir_version = \"DSTU2\"").contains("patient/MedicationOrder.read patient/Patient.read"));
+    assert!(words("fhir_version = \"R4\"").contains("patient/MedicationRequest.read"));
+    let unknown = reason(&with("mapping = \"2027.1\""));
+    assert!(unknown.contains("mapping = \"2027.1\"") && unknown.contains("2026.1, 2026.2"), "{unknown}");
+    assert!(reason(&with("fhir_version = \"R6\"")).contains("DSTU2, STU3, R4, R4B, R5"));
+}
+
+#[test]
 fn a_registration_id_is_unique_over_all_tenants() {
     let other = SANDBOX.replace("id = \"general\"", "id = \"county\"");
     let files = [(PathBuf::from("a.toml"), SANDBOX.to_owned()), (PathBuf::from("b.toml"), other)];

@@ -173,3 +173,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_opening_elsewhere_is_followed_but_not_over_an_operator() {
+    let mut breaker = Breaker::new(POLICY);
+    breaker.follow(5 * SECOND);
+    assert!(matches!(breaker.admit(SECOND), Admission::Refused { reason: TripReason::Elsewhere, .. }));
+    let probe = allowed(&mut breaker, 5 * SECOND);
+    assert!(probe.is_probe());
+    assert_eq!(breaker.report(probe, Outcome::Success, 5 * SECOND), None);
+    assert_eq!(breaker.state(), State::Closed);
+    breaker.force_open();
+    breaker.follow(5 * SECOND);
+    assert!(matches!(breaker.admit(9 * SECOND), Admission::Refused { reason: TripReason::Forced, .. }));
+}

@@ -43,9 +43,11 @@ where
         let mut read_at = 0;
         let mut polls = 0_u32;
         loop {
+            let mut is_behind = false;
             if let Some(page) = fetch(position).await {
                 read_at = clock.now();
                 head = page.head;
+                is_behind = !page.events.is_empty();
                 for event in page.events {
                     position = event.sequence;
                     let item = WatchRevocationsResponse { item: Some(Item::Event(event)) };
@@ -53,6 +55,10 @@ where
                         return;
                     }
                 }
+            }
+            // A heartbeat says "you know all of it": never while there may be more.
+            if is_behind {
+                continue;
             }
             if polls.is_multiple_of(POLLS_PER_HEARTBEAT) {
                 let beat = Heartbeat { head, read_at, sent_at: clock.now() };

@@ -90,6 +90,24 @@ fn a_jwks_holds_public_members_only_and_each_key_once() {
     assert_eq!(keys[0]["kid"], key.kid());
 }
 
+/// SMART 2.2 §Registering a client: `kty`, `kid`, and the bare numbers of the key as base64url.
+#[test]
+fn each_published_key_names_its_kind_and_its_bare_numbers() {
+    for (algorithm, kind, members) in
+        [(Algorithm::Es384, "EC", &["crv", "x", "y"][..]), (Algorithm::Rs384, "RSA", &["n", "e"][..])]
+    {
+        let (key, _) = SigningKey::generate(algorithm).unwrap();
+        let set: Value = serde_json::from_str(&jwks([key.public()])).unwrap();
+        let published = &set["keys"][0];
+        assert_eq!((&published["kty"], &published["kid"]), (&kind.into(), &key.kid().into()));
+        for name in members {
+            let text = published[*name].as_str().unwrap();
+            assert!(*name == "crv" || URL_SAFE_NO_PAD.decode(text).is_ok_and(|n| n.len() > 2), "{name}");
+        }
+        assert!(published.get("x5c").is_none(), "no certificate stands in for the key");
+    }
+}
+
 #[test]
 fn a_key_never_prints_more_than_its_id() {
     let (key, _) = SigningKey::generate(Algorithm::Es384).unwrap();

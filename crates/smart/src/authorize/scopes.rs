@@ -92,6 +92,28 @@ mod tests {
         );
     }
 
+    /// SMART 2.2 §Scopes for requesting context data: beside the resource scopes, in lower case, one role each.
+    #[test]
+    fn a_context_that_a_feature_needs_is_asked_for_by_a_scope_of_its_own() {
+        let needed = "launch/encounter launch/diagnosticreport \
+                      launch/list?role=https://example.org/med-list-at-home \
+                      launch/list?role=https://example.org/med-list-at-hospital patient/List.rs";
+        let features = ScopeSet::parse(needed);
+        for is_ehr_launch in [true, false] {
+            let asked = Asked { is_ehr_launch, online_access: false, profile: false };
+            let scope = requested_scope(&features, asked, Dialect::V2);
+            let words: Vec<&str> = scope.split(' ').collect();
+            for word in needed.split_whitespace() {
+                assert!(words.contains(&word), "{word} in {scope}");
+            }
+            assert_eq!(
+                words.contains(&"launch/patient"),
+                !is_ehr_launch,
+                "the patient is asked for: {scope}"
+            );
+        }
+    }
+
     #[test]
     fn the_dialect_follows_registration_then_capability_then_listed_scopes() {
         assert_eq!(choose_dialect(Some(Dialect::V1), &smart(&["permission-v2"], &[])), Dialect::V1);

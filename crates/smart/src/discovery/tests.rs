@@ -118,6 +118,14 @@ fn loopback_http_is_a_matter_of_the_tenant_and_of_the_address() {
 }
 
 #[test]
+fn methods_under_a_name_that_is_wrong_are_found() {
+    let mut document = sample();
+    document.as_object_mut().unwrap().remove("token_endpoint_auth_methods_supported");
+    document["token_endpoint_auth_methods"] = serde_json::json!(["client_secret_post"]);
+    assert_eq!(parse(&document).unwrap().token_auth_methods, ["client_secret_post"]);
+}
+
+#[test]
 fn a_vendor_can_waive_the_announcement_of_s256() {
     let needs = Requirements { pkce: false, ..STRICT };
     assert_eq!(parse(&with("code_challenge_methods_supported", json!([]))).unwrap().check(needs), Ok(()));

@@ -51,6 +51,24 @@ fn check(claims: &Value) -> Result<Identity, IdentityFault> {
     verify(&signer.token(Some("k1"), claims), &set(&[&signer]), &expected(&access()))
 }
 
+#[test]
+fn an_old_name_of_the_issuer_is_the_issuer_where_the_product_is_known_for_it() {
+    let signer = Signer::ec(Some("k1"));
+    let (access, suffixes) = (access(), [Cow::Borrowed("/token")]);
+    let known = Expected { issuer_suffixes: &suffixes, ..expected(&access) };
+    let with = |iss: &str, expected: &Expected<'_>| {
+        let mut claims = claims();
+        claims["iss"] = json!(iss);
+        verify(&signer.token(Some("k1"), &claims), &set(&[&signer]), expected).map(|who| who.issuer)
+    };
+    let old = format!("{ISSUER}/token");
+    assert_eq!(with(&old, &known).as_deref(), Ok(ISSUER), "one person has one name");
+    assert_eq!(with(&old, &expected(&access)), Err(IdentityFault::Issuer));
+    for other in [format!("{ISSUER}/tokens"), format!("{ISSUER}/token/token"), "/token".to_owned()] {
+        assert_eq!(with(&other, &known), Err(IdentityFault::Issuer), "{other}");
+    }
+}
+
 fn access() -> Secret<String> {
     Secret::new("access-token".to_owned())
 }
@@ -58,6 +76,7 @@ fn access() -> Secret<String> {
 fn expected(access_token: &Secret<String>) -> Expected<'_> {
     Expected {
         issuer: ISSUER,
+        issuer_suffixes: &[],
         client_id: CLIENT,
         nonce: Some("n-1"),
         nonce_required: true,

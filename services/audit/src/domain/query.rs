@@ -56,12 +56,7 @@ pub(crate) async fn query(domain: &Domain, request: &QueryRequest) -> Result<Que
 
 async fn find(domain: &Domain, request: &QueryRequest) -> Result<QueryResponse, Error> {
     let tenant = TenantId::parse(&request.tenant).map_err(|_alphabet| Error::Invalid("tenant"))?;
-    if request.operator.trim().is_empty() {
-        return Err(Error::Invalid("operator"));
-    }
-    if request.reason.trim().is_empty() || request.reason.len() > MAX_REASON {
-        return Err(Error::Invalid("reason"));
-    }
+    asked_by_somebody(request)?;
     let filter = filter(domain, &tenant, request).await?;
     let mut closed = Vec::new();
     for sealed in domain.store.find(&filter).await? {
@@ -156,8 +151,19 @@ async fn keys(
     Ok(keys)
 }
 
+/// Refuses a look into the log without who looks and why.
+pub(super) fn asked_by_somebody(request: &QueryRequest) -> Result<(), Error> {
+    if request.operator.trim().is_empty() {
+        return Err(Error::Invalid("operator"));
+    }
+    if request.reason.trim().is_empty() || request.reason.len() > MAX_REASON {
+        return Err(Error::Invalid("reason"));
+    }
+    Ok(())
+}
+
 /// The record of a query: who looked for what, by name of filter; values only where they are sealed.
-fn record_of(request: &QueryRequest, interaction: &str) -> Record {
+pub(super) fn record_of(request: &QueryRequest, interaction: &str) -> Record {
     let filters = [
         ("patient", !request.patient.is_empty()),
         ("user", request.user.is_some()),

@@ -22,6 +22,8 @@ pub(crate) struct Row<'a> {
     pub(crate) sealed: Vec<u8>,
     /// Whom it is filed under.
     pub(crate) about: Vec<Uuid>,
+    /// Its place in the tenant's log.
+    pub(crate) log_index: Option<i64>,
 }
 
 /// What is kept of something that cannot be taken.
@@ -48,7 +50,7 @@ pub(crate) struct Mark {
 
 const MARK: &str = "SELECT tenant, record_id, phase, spool_id, spool_sequence, transport_digest FROM records";
 
-const COLUMNS: usize = 30;
+const COLUMNS: usize = 31;
 
 impl Store {
     /// Stored records with a place in `spool` from `first` to `last`.
@@ -125,7 +127,7 @@ async fn append_records(tx: &mut Tx, some: &[Row<'_>], now: i64) -> Result<usize
         "INSERT INTO records (tenant, record_id, phase, kind, recorded_at, stored_at, service, spool_id, \
          spool_sequence, transport_digest, endpoint, registration, purpose, feature, policy_decision, interaction, \
          resource_types, released, withheld, outcome, code, http_status, upstream_status, request_id, launch_id, \
-         grant_id, run_id, job, trace_id, sealed) VALUES {} ON CONFLICT DO NOTHING",
+         grant_id, run_id, job, trace_id, sealed, log_index) VALUES {} ON CONFLICT DO NOTHING",
         rows(0, some.len(), COLUMNS)
     );
     let done = on_tx!(*tx, |c| {
@@ -162,7 +164,8 @@ async fn append_records(tx: &mut Tx, some: &[Row<'_>], now: i64) -> Result<usize
                 .bind(optional(&record.run_id))
                 .bind(record.job.as_str())
                 .bind(record.trace_id.as_str())
-                .bind(row.sealed.as_slice());
+                .bind(row.sealed.as_slice())
+                .bind(row.log_index);
         }
         query.execute(c).await.map(|done| done.rows_affected())
     })?;
@@ -190,6 +193,6 @@ async fn append_subjects(tx: &mut Tx, some: &[(&Identity, Uuid)]) -> Result<(), 
 }
 
 /// An id of a checked record: 16 bytes, or absent.
-fn optional(bytes: &[u8]) -> Option<Uuid> {
+pub(super) fn optional(bytes: &[u8]) -> Option<Uuid> {
     Uuid::from_slice(bytes).ok()
 }

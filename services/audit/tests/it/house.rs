@@ -1,17 +1,11 @@
 //! The service with everything around it that a test needs to reach.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use sallyport_audit::{Config, Erasure, Ports, build};
 use sallyport_audit_client::{AuditClient, OpenError, Settings};
 use sallyport_db::{Pool, on_pool};
-use sallyport_keyring::{DataKey, KeyEncryptionKey, KeyError};
+use sallyport_keyring::{KeyEncryptionKey, testing::MemoryKey};
 use sallyport_model::{Secret, ServiceName, SystemClock};
 use sallyport_proto::{
     audit::v1::{
@@ -20,100 +14,14 @@ use sallyport_proto::{
     },
     types::v1::{Actor, User, actor},
 };
-use sallyport_queue::{
-    ConsumeError, Consumer, Delivery, InProcess, Message, PublishError, Queue, Settle, Settlement,
-};
+use sallyport_queue::{AUDIT_RECORDS, Message, PublishError, Queue as _};
 use sallyport_rpc::Transport;
-use sallyport_telemetry::metrics::Metrics;
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinHandle,
-};
+use sallyport_telemetry::{health::Ready, metrics::Metrics};
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::queues::LossyQueue;
 
 pub(crate) const TENANT: &str = "general-hospital";
-
-/// A key-encryption key in memory.
-pub(crate) struct MemoryKey(DataKey);
-
-impl MemoryKey {
-    pub(crate) fn kek() -> Arc<dyn KeyEncryptionKey> {
-        Arc::new(Self(DataKey::generate()))
-    }
-}
-
-#[async_trait::async_trait]
-impl KeyEncryptionKey for MemoryKey {
-    async fn wrap(&self, aad: &[u8], key: &Secret<Vec<u8>>) -> Result<Vec<u8>, KeyError> {
-        Ok(self.0.seal(aad, key.expose()))
-    }
-
-    async fn unwrap(&self, aad: &[u8], wrapped: &[u8]) -> Result<Secret<Vec<u8>>, KeyError> {
-        self.0.open(aad, wrapped)
-    }
-}
-
-/// The in-process queue, losing acks on command: the store has committed, the publisher does not hear of it.
-#[derive(Clone, Default)]
-pub(crate) struct LossyQueue {
-    inner: InProcess,
-    lose: Arc<AtomicU32>,
-}
-
-impl LossyQueue {
-    pub(crate) fn lose_acks(&self, count: u32) {
-        self.lose.store(count, Ordering::SeqCst);
-    }
-}
-
-#[async_trait::async_trait]
-impl Queue for LossyQueue {
-    async fn publish(&self, queue: &str, message: Message) -> Result<(), PublishError> {
-        self.inner.publish(queue, message).await
-    }
-
-    async fn consume(&self, queue: &str) -> Result<Consumer, ConsumeError> {
-        let mut inner = self.inner.consume(queue).await?;
-        let (sender, receiver) = mpsc::channel(1);
-        let lose = Arc::clone(&self.lose);
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    delivery = inner.next() => {
-                        let Some(delivery) = delivery else { return };
-                        let message = delivery.message.clone();
-                        let settle = Box::new(LossyAck { delivery, lose: Arc::clone(&lose) });
-                        if sender.send(Delivery::new(message, settle)).await.is_err() {
-                            return;
-                        }
-                    }
-                    () = sender.closed() => return,
-                }
-            }
-        });
-        Ok(Consumer::new(receiver))
-    }
-}
-
-struct LossyAck {
-    delivery: Delivery,
-    lose: Arc<AtomicU32>,
-}
-
-#[async_trait::async_trait]
-impl Settle for LossyAck {
-    async fn settle(self: Box<Self>, settlement: Settlement) {
-        let lost = self.lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        match settlement {
-            Settlement::Ack if lost.is_err() => self.delivery.ack().await,
-            Settlement::Reject => self.delivery.reject().await,
-            Settlement::Ack | Settlement::Requeue => drop(self.delivery),
-        }
-    }
-
-    fn abandon(self: Box<Self>) {
-        drop(self.delivery);
-    }
-}
 
 /// The house around one audit service. Restarted, it keeps its database, spools, keys and queue.
 pub(crate) struct House {
@@ -126,6 +34,9 @@ pub(crate) struct House {
     pub(crate) gateway: AuditClient,
     pub(crate) rpc: Transport,
     pub(crate) erasure: Erasure,
+    pub(crate) ready: Ready,
+    /// What a restart is configured with.
+    pub(crate) config: Config,
     served: sallyport_rpc::Served,
     own: AuditClient,
     tasks: Tasks,
@@ -133,20 +44,62 @@ pub(crate) struct House {
 }
 
 impl House {
+    /// With the queue that belongs to this database.
     pub(crate) async fn start(pool: Pool) -> Self {
+        Self::start_with(pool, &MemoryKey::new()).await
+    }
+
+    /// The same, with a key-encryption key that the test holds too.
+    pub(crate) async fn start_with(pool: Pool, key: &Arc<MemoryKey>) -> Self {
+        let queue = LossyQueue::beside(&pool);
         let spools = tempfile::tempdir().unwrap();
-        Self::assemble(pool, MemoryKey::kek(), LossyQueue::default(), spools).await
+        Self::assemble(pool, key.kek(), queue, spools, Config::default()).await
+    }
+
+    /// With checkpoints in a folder, signed as `config` says.
+    pub(crate) async fn start_signing(pool: Pool, config: Config) -> Self {
+        let queue = LossyQueue::beside(&pool);
+        let spools = tempfile::tempdir().unwrap();
+        Self::assemble(pool, MemoryKey::new().kek(), queue, spools, config).await
+    }
+
+    pub(crate) async fn start_over(pool: Pool, queue: LossyQueue) -> Self {
+        let spools = tempfile::tempdir().unwrap();
+        Self::assemble(pool, MemoryKey::new().kek(), queue, spools, Config::default()).await
+    }
+
+    /// Another process of the service on the same database, with a queue of its own: what is published there reaches
+    /// this one alone.
+    pub(crate) async fn replica(&self) -> Self {
+        let spools = tempfile::tempdir().unwrap();
+        let config = self.config.clone();
+        Self::assemble(self.pool.replica(), Arc::clone(&self.kek), LossyQueue::default(), spools, config)
+            .await
     }
 
     /// Everything in memory dies where it stands; files and rows stay.
     pub(crate) async fn crash_and_restart(self) -> Self {
-        let Self { pool, kek, queue, spools, mut tasks, gateway, own, rpc, erasure, served, .. } = self;
-        drop((gateway, own, rpc, erasure, served));
+        let Self {
+            pool,
+            kek,
+            queue,
+            spools,
+            mut tasks,
+            gateway,
+            own,
+            rpc,
+            erasure,
+            ready,
+            served,
+            config,
+            ..
+        } = self;
+        drop((gateway, own, rpc, erasure, ready, served));
         for task in std::mem::take(&mut tasks.0) {
             task.abort();
             let _aborted = task.await;
         }
-        Self::assemble(pool, kek, queue, spools).await
+        Self::assemble(pool, kek, queue, spools, config).await
     }
 
     async fn assemble(
@@ -154,7 +107,12 @@ impl House {
         kek: Arc<dyn KeyEncryptionKey>,
         queue: LossyQueue,
         spools: tempfile::TempDir,
+        config: Config,
     ) -> Self {
+        #[cfg(feature = "planted-bugs")]
+        if let Ok(name) = std::env::var("SALLYPORT_PLANTED") {
+            sallyport_model::planted::set(&[&name]);
+        }
         let metrics = Metrics::new();
         let (stop, shutdown) = watch::channel(false);
         let mut tasks = Vec::new();
@@ -171,18 +129,34 @@ impl House {
             pool: pool.clone(),
             queue: Arc::new(queue.clone()),
             kek: Arc::clone(&kek),
+            checkpoint_seed: seed(),
             audit: own.clone(),
             clock: Arc::new(SystemClock),
             metrics: metrics.clone(),
             shutdown,
         };
-        let service = build(Config::default(), ports).await.unwrap();
+        let service = build(config.clone(), ports).await.unwrap();
         tasks.extend(service.background.into_iter().map(tokio::spawn));
         let served = service.rpc.unwrap();
         let rpc = Transport::local(served.clone(), ServiceName::Operator);
-        let erasure = service.erasure;
+        let (erasure, ready) = (service.erasure, service.ready);
         let tasks = Tasks(tasks);
-        Self { pool, kek, queue, metrics, spools, gateway, rpc, erasure, served, own, tasks, _shutdown: stop }
+        Self {
+            pool,
+            kek,
+            queue,
+            metrics,
+            spools,
+            gateway,
+            rpc,
+            erasure,
+            ready,
+            config,
+            served,
+            own,
+            tasks,
+            _shutdown: stop,
+        }
     }
 
     /// Calls made as another service.
@@ -190,10 +164,33 @@ impl House {
         Transport::local(self.served.clone(), caller)
     }
 
+    /// Ends everything in the background; what is asked is still answered, and nothing is appended any more.
+    pub(crate) async fn freeze(&mut self) {
+        for task in std::mem::take(&mut self.tasks.0) {
+            task.abort();
+            let _aborted = task.await;
+        }
+    }
+
     /// Waits until everything recorded so far is in the database.
     pub(crate) async fn settle(&self) {
         assert!(self.gateway.drain(Duration::from_secs(180)).await, "the gateway's spool drains");
         assert!(self.own.drain(Duration::from_secs(180)).await, "the service's own spool drains");
+        // On a broker, what left the spool may still be on its way.
+        self.queue.settled().await;
+    }
+
+    /// Publishes by hand and waits until the service has settled it.
+    pub(crate) async fn deliver(&self, message: Message) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+        loop {
+            match self.queue.publish(AUDIT_RECORDS, message.clone()).await {
+                Ok(()) => break,
+                Err(PublishError::Unavailable) if tokio::time::Instant::now() < deadline => {}
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        self.queue.settled().await;
     }
 
     pub(crate) async fn query(&self, request: QueryRequest) -> Vec<Record> {
@@ -230,6 +227,11 @@ impl Drop for Tasks {
             task.abort();
         }
     }
+}
+
+/// The seed of the key that signs checkpoints in tests.
+pub(crate) fn seed() -> Secret<Vec<u8>> {
+    Secret::new(vec![7; 32])
 }
 
 /// Opens a spool, waiting until the one before has let go of it.

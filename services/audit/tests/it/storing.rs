@@ -6,20 +6,24 @@ use prost::Message as _;
 use sallyport_audit::migrations;
 use sallyport_audit_client::Settings;
 use sallyport_db::testing::each;
+use sallyport_keyring::testing::MemoryKey;
 use sallyport_model::ServiceName;
 use sallyport_proto::audit::v1::{QueryRequest, SealedBatch, SealedRecord};
-use sallyport_queue::{AUDIT_RECORDS, Message, PublishError, Queue};
+use sallyport_queue::{AUDIT_RECORDS, Message, Queue as _};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::house::{House, LossyQueue, MemoryKey, open, read, succeeded};
+use crate::{
+    house::{House, open, read, succeeded},
+    queues::LossyQueue,
+};
 
 #[test]
 fn the_migrations_are_twins() {
     sallyport_db::assert_twins(migrations());
 }
 
-async fn record_calls(house: &House, range: std::ops::Range<usize>) {
+pub(crate) async fn record_calls(house: &House, range: std::ops::Range<usize>) {
     let mut pending = Vec::new();
     for n in range {
         pending.push((n, house.gateway.begin(read(&format!("pat-{}", n % 50), "dr-who")).unwrap()));
@@ -110,7 +114,7 @@ async fn what_is_no_batch_leaves_a_hash_and_does_not_stop_the_next() {
         let house = House::start(pool).await;
         for body in [&b"canary garbage that is no batch"[..], b"", &[0xff; 300]] {
             let message = Message::new(Uuid::from_u128(1), body.to_vec());
-            house.queue.publish(AUDIT_RECORDS, message).await.unwrap();
+            house.deliver(message).await;
         }
         assert_eq!(house.number("SELECT COUNT(*) FROM quarantine WHERE reason = 'decode'").await, 3);
         assert_eq!(house.number("SELECT COUNT(*) FROM quarantine WHERE LENGTH(digest) = 32").await, 3);
@@ -123,7 +127,7 @@ async fn what_is_no_batch_leaves_a_hash_and_does_not_stop_the_next() {
 }
 
 /// A batch as the relay made it, captured from a queue of its own.
-async fn captured(house: &House, records: usize) -> SealedBatch {
+pub(crate) async fn captured(house: &House, records: usize) -> SealedBatch {
     let directory = tempfile::tempdir().unwrap();
     let (client, relay) = open(Settings::new(directory.path()), ServiceName::FhirGateway, &house.kek).await;
     let queue = LossyQueue::default();
@@ -140,9 +144,8 @@ async fn captured(house: &House, records: usize) -> SealedBatch {
     batch
 }
 
-async fn publish(house: &House, batch: &SealedBatch) -> Result<(), PublishError> {
-    let message = Message::new(Uuid::from_u128(2), batch.encode_to_vec());
-    house.queue.publish(AUDIT_RECORDS, message).await
+async fn publish(house: &House, batch: &SealedBatch) {
+    house.deliver(Message::new(Uuid::from_u128(2), batch.encode_to_vec())).await;
 }
 
 #[tokio::test]
@@ -158,7 +161,7 @@ async fn a_forged_record_is_quarantined_and_its_neighbours_are_stored() {
         for (record, damage) in batch.records.iter_mut().zip(damage) {
             damage(record);
         }
-        publish(&house, &batch).await.unwrap();
+        publish(&house, &batch).await;
         assert_eq!(house.number("SELECT COUNT(*) FROM records").await, 1);
         assert_eq!(house.number("SELECT COUNT(*) FROM quarantine WHERE reason = 'sealed'").await, 2);
         assert_eq!(house.number("SELECT COUNT(*) FROM quarantine WHERE reason = 'key'").await, 1);
@@ -172,18 +175,18 @@ async fn a_record_that_claims_another_service_is_quarantined() {
         let house = House::start(pool).await;
         let mut batch = captured(&house, 1).await;
         batch.service = "token-vault".to_owned();
-        publish(&house, &batch).await.unwrap();
+        publish(&house, &batch).await;
         assert_eq!(house.number("SELECT COUNT(*) FROM quarantine WHERE reason = 'origin'").await, 1);
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_message_under_a_foreign_key_goes_back_to_its_publisher() {
+async fn a_message_under_a_foreign_key_goes_back_to_its_publisher_or_to_the_dead_letters() {
     each(migrations(), |pool| async move {
         let house = House::start(pool).await;
         let directory = tempfile::tempdir().unwrap();
-        let foreign = MemoryKey::kek();
+        let foreign = MemoryKey::new().kek();
         let (client, relay) = open(Settings::new(directory.path()), ServiceName::FhirGateway, &foreign).await;
         client.begin(read("pat-1", "dr-who")).unwrap().durable().await.unwrap();
         let (_stop, shutdown) = watch::channel(false);
@@ -191,7 +194,17 @@ async fn a_message_under_a_foreign_key_goes_back_to_its_publisher() {
         while !house.metrics.render().contains("sallyport_audit_append_failures_total{reason=\"key\"}") {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert_eq!(client.depth(), 1, "the publisher still has it");
+        match &house.queue.broker {
+            None => assert_eq!(client.depth(), 1, "the publisher still has it"),
+            Some(broker) => {
+                house.queue.settled().await;
+                let mut dead = Vec::new();
+                while dead.is_empty() {
+                    dead = broker.dead_letters(AUDIT_RECORDS, 10).await.unwrap();
+                }
+                assert_eq!(dead[0].reason, "rejected");
+            }
+        }
         assert_eq!(house.number("SELECT COUNT(*) FROM records").await, 0);
         assert_eq!(house.number("SELECT COUNT(*) FROM quarantine").await, 0);
         relay.abort();
@@ -204,14 +217,14 @@ async fn the_same_place_with_other_content_is_a_finding_and_changes_nothing() {
     each(migrations(), |pool| async move {
         let house = House::start(pool).await;
         let (one, two) = (captured(&house, 1).await, captured(&house, 1).await);
-        publish(&house, &one).await.unwrap();
+        publish(&house, &one).await;
         // Both spools number from 1; the second is made to look like the first, which its seal does not allow.
         let mut forged = two.clone();
         forged.records[0].spool_id = one.records[0].spool_id.clone();
-        publish(&house, &forged).await.unwrap();
+        publish(&house, &forged).await;
         assert_eq!(house.number("SELECT COUNT(*) FROM records").await, 1);
         assert_eq!(house.number("SELECT COUNT(*) FROM quarantine WHERE reason = 'sealed'").await, 1);
-        publish(&house, &two).await.unwrap();
+        publish(&house, &two).await;
         assert_eq!(house.number("SELECT COUNT(*) FROM records").await, 2);
     })
     .await;

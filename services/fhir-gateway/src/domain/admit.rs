@@ -1,17 +1,27 @@
 //! The check on the way in: a parsed interaction against scopes, feature, patient and policy. What passes is what is sent.
 
+mod patient;
+
+use std::sync::Arc;
+
 use sallyport_egress::Url;
 use sallyport_fhir::{
-    Base, Interaction, Param, Reference, ResourceType, Search, Target,
+    Interaction, Param, ResourceType, Search, Target,
     params::{Ownership, TypeRule},
 };
 use sallyport_model::{
-    AccessContext, Code, LaunchId, Micros, Patients, PolicyDecision,
+    AccessContext, Actor, Code, Micros, Patients, PolicyDecision,
     scope::{Coverage, Level, ScopeSet, Verb},
 };
 use sallyport_registry::Policy;
+use sallyport_vendors::{
+    Profile,
+    search::{Planned, Refused, Why},
+};
 
 use super::{
+    capability::rights::Rights,
+    pager::Trail,
     paging::{self, Page, Pages},
     place::Place,
     seen::SeenByLaunch,
@@ -29,15 +39,28 @@ pub(crate) enum Expected {
         /// The logical id asked for.
         id: String,
     },
-    /// A searchset; its number counts from 1.
+    /// A page of a searchset.
     Searchset {
-        /// Which page of the search.
-        page: u32,
+        /// What is known of the search before it.
+        trail: Trail,
         /// What a `self` link says below our own base.
         own_query: String,
     },
     /// A CapabilityStatement.
     Capabilities,
+    /// A word about an export (FHIR Bulk Data Access).
+    Export(Control),
+}
+
+/// What is done to an export.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Control {
+    /// It is asked for; by POST with this body where there is one.
+    KickOff(Option<String>),
+    /// Its status, or a part of its manifest.
+    Status,
+    /// It is cancelled, or its files are released.
+    Delete,
 }
 
 /// A call that may be made.
@@ -51,14 +74,33 @@ pub(crate) struct Admitted {
     /// Each set must be satisfied; empty when scopes were unconstrained.
     pub(crate) constraints: Vec<AnyOf>,
     pub(crate) decision: PolicyDecision,
+    /// How the EHR's product behaves today.
+    pub(crate) profile: Arc<Profile>,
+    /// Names of parameters that the EHR requires and the caller did not give.
+    pub(crate) added: Vec<&'static str>,
 }
 
 impl Admitted {
+    /// The type that is searched, if this is a search.
+    pub(crate) fn searched(&self) -> Option<ResourceType> {
+        self.resource_type.filter(|_| matches!(self.expected, Expected::Searchset { .. }))
+    }
+
+    /// Whether it goes on with a search that the EHR may have forgotten.
+    pub(crate) fn is_later_page(&self) -> bool {
+        matches!(&self.expected, Expected::Searchset { trail, .. } if trail.number > 1)
+    }
+
+    /// The type and what is done with it; `None` for the server's own description.
+    pub(crate) fn asked(&self) -> Option<(ResourceType, Verb)> {
+        self.resource_type.map(|resource_type| (resource_type, self.verb()))
+    }
+
     /// What the scopes must permit.
     pub(crate) fn verb(&self) -> Verb {
         match self.expected {
             Expected::Searchset { .. } => Verb::Search,
-            Expected::Resource { .. } | Expected::Capabilities => Verb::Read,
+            Expected::Resource { .. } | Expected::Capabilities | Expected::Export(_) => Verb::Read,
         }
     }
 }
@@ -66,9 +108,11 @@ impl Admitted {
 /// What the check needs to know.
 pub(crate) struct Gate<'a> {
     pub(crate) access: &'a AccessContext,
-    pub(crate) launch: LaunchId,
     pub(crate) policy: &'a Policy,
     pub(crate) place: &'a Place,
+    pub(crate) profile: &'a Arc<Profile>,
+    /// What the endpoint offers by its statement and its answers.
+    pub(crate) rights: &'a Rights,
     pub(crate) seen: &'a SeenByLaunch,
     pub(crate) pages: &'a Pages,
     pub(crate) now: Micros,
@@ -87,7 +131,10 @@ impl Gate<'_> {
             }
             Interaction::Search(search) => {
                 let (constraints, decision) = self.common(search.resource_type, Verb::Search)?;
-                let search = Interaction::Search(self.bound_to_patient(search)?);
+                let bound = self.bound_to_patient(search)?;
+                let Planned { search, added, narrowed, .. } = self.planned(&bound)?;
+                let trail = Trail::start(!narrowed.is_empty(), counts_only(&search));
+                let search = Interaction::Search(search);
                 let own = Target::of(&search).unwrap_or(Target {
                     path: String::new(),
                     query: String::new(),
@@ -98,16 +145,39 @@ impl Gate<'_> {
                     search.resource_type().map_or("", ResourceType::as_str),
                     own.form.unwrap_or(own.query)
                 );
-                let expected = Expected::Searchset { page: 1, own_query };
-                self.admitted(&search, search.resource_type(), expected, constraints, decision)
+                let expected = Expected::Searchset { trail, own_query };
+                let admitted =
+                    self.admitted(&search, search.resource_type(), expected, constraints, decision)?;
+                Ok(Admitted { added, ..admitted })
             }
             Interaction::Page { handle } => {
-                let page = self.pages.open(self.launch, handle, self.now)?;
+                let page = self.pages.open(self.access.authority, handle, self.now)?;
                 let (constraints, decision) = self.common(page.resource_type, Verb::Search)?;
                 self.patient_in_context(page.resource_type)?;
                 self.page(&page, handle, constraints, decision)
             }
         }
+    }
+
+    /// The references that admitting the interaction takes and that this process has not seen: another may have.
+    pub(crate) fn unseen(&self, interaction: &Interaction) -> Vec<(ResourceType, String)> {
+        let is_shared =
+            |t: ResourceType| TypeRule::of(t).is_some_and(|rule| rule.ownership == Ownership::Shared);
+        let (resource_type, ids) = match interaction {
+            Interaction::Read { resource_type, id } | Interaction::VRead { resource_type, id, .. } => {
+                (*resource_type, id.expose())
+            }
+            Interaction::Search(search) => {
+                let ids = search.params.iter().find(|p| p.name == "_id" && p.modifier.is_none());
+                (search.resource_type, ids.map_or("", |ids| ids.value.as_str()))
+            }
+            Interaction::Capabilities | Interaction::Page { .. } => return Vec::new(),
+        };
+        if !is_shared(resource_type) {
+            return Vec::new();
+        }
+        let unseen = |id: &&str| !id.is_empty() && !self.seen.has(resource_type, id);
+        ids.split(',').filter(unseen).map(|id| (resource_type, id.to_owned())).collect()
     }
 
     /// Scopes, feature and policy: the same for every interaction on a type.
@@ -117,6 +187,11 @@ impl Gate<'_> {
         verb: Verb,
     ) -> Result<(Vec<AnyOf>, PolicyDecision), Refusal> {
         let constraints = covered(self.access, &self.access.granted, resource_type, verb)?;
+        let binding = *self.profile.search.statement_binds;
+        if !self.rights.offers(resource_type, verb, binding) {
+            let what = "this EHR does not offer that, by its own statement or by its answers";
+            return Err(Refusal::because(Code::InteractionDenied, what));
+        }
         let decision = self.policy.decide(self.access.purpose, resource_type.as_str(), &[]);
         match decision {
             PolicyDecision::Permit(_) => Ok((constraints, decision)),
@@ -157,63 +232,21 @@ impl Gate<'_> {
         }
     }
 
-    /// The search with its patient: every parameter that names one must name ours, and one is added where none does.
-    fn bound_to_patient(&self, search: &Search) -> Result<Search, Refusal> {
-        let rule = TypeRule::of(search.resource_type).ok_or(Code::TypeDenied)?;
-        if rule.ownership == Ownership::Shared {
-            return self.by_seen_ids(search);
+    /// The search as this EHR's product understands it.
+    fn planned(&self, bound: &Search) -> Result<Planned, Refusal> {
+        if sallyport_model::planted!("required-parameter-left-out") {
+            let search = bound.clone();
+            return Ok(Planned { search, added: Vec::new(), narrowed: Vec::new(), left_out: Vec::new() });
         }
-        self.patient_in_context(search.resource_type)?;
-        let patient = match &self.access.patients {
-            Patients::One(patient) => patient,
-            // Reached only where a planted bug let it pass: no patient in context then means no filter.
-            Patients::None => return Ok(search.clone()),
-            Patients::Cohort(_) => return self.within_cohort(rule, search),
-        };
-        let mut bound = search.clone();
-        let mut is_named = false;
-        for param in bound.params.iter_mut().filter(|p| rule.names_patient(p.name)) {
-            is_named = true;
-            if sallyport_model::planted!("foreign-patient-in") {
-                continue;
-            }
-            if named_patient(&param.value, &self.place.base) != Some(patient.expose()) {
-                return Err(Refusal::because(Code::PatientDenied, "a parameter names another patient"));
-            }
-            param.value = spelled(param.name, patient.expose());
+        let mut planned = self.profile.search.plan(bound)?;
+        let binding = *self.profile.search.statement_binds;
+        let is_taken = |param: &Param| self.rights.takes(bound.resource_type, param.name, binding);
+        if let Some(undeclared) = planned.search.params.iter().find(|param| !is_taken(param)) {
+            return Err(Refused::from(Why::Undeclared(undeclared.name)).into());
         }
-        if !is_named {
-            let name = rule.patient_params.first().copied().ok_or(Code::TypeDenied)?;
-            let value = spelled(name, patient.expose());
-            bound.params.insert(0, Param { name, modifier: None, value });
-        }
-        Ok(bound)
-    }
-
-    /// A cohort's searches name one patient of it each: none is added, because there is no one to add.
-    fn within_cohort(&self, rule: &TypeRule, search: &Search) -> Result<Search, Refusal> {
-        let refused =
-            Refusal::because(Code::PatientDenied, "a parameter must name one patient of the cohort");
-        let mut named = search.params.iter().filter(|p| rule.names_patient(p.name)).peekable();
-        named.peek().ok_or(refused)?;
-        let is_covered = |value: &str| {
-            named_patient(value, &self.place.base).is_some_and(|id| self.access.patients.covers(id))
-        };
-        if named.all(|param| is_covered(&param.value)) { Ok(search.clone()) } else { Err(refused) }
-    }
-
-    /// Types that are nobody's can be searched only for ids that this launch has seen.
-    fn by_seen_ids(&self, search: &Search) -> Result<Search, Refusal> {
-        let ids = search.params.iter().find(|p| p.name == "_id" && p.modifier.is_none());
-        let ids = ids.ok_or(Refusal::because(
-            Code::PatientDenied,
-            "types outside a patient's record are searched by _id only",
-        ))?;
-        if ids.value.split(',').all(|id| self.seen.has(search.resource_type, id)) {
-            Ok(search.clone())
-        } else {
-            Err(Refusal::because(Code::PatientDenied, "no resource read in this launch refers to it"))
-        }
+        // Where the way on from a posted search leads nowhere, rows would be lost.
+        planned.search.by_post &= !*self.profile.paging.next_of_post_broken;
+        Ok(planned)
     }
 
     fn capabilities(&self, interaction: &Interaction) -> Result<Admitted, Refusal> {
@@ -229,12 +262,14 @@ impl Gate<'_> {
         decision: PolicyDecision,
     ) -> Result<Admitted, Refusal> {
         Ok(Admitted {
-            url: paging::url(&self.place.fhir_base, page)?,
+            url: paging::url(&self.place.fhir_base, &page.below_base)?,
             form: None,
             resource_type: Some(page.resource_type),
-            expected: Expected::Searchset { page: page.number, own_query: format!("_page/{handle}") },
+            expected: Expected::Searchset { trail: page.trail.clone(), own_query: format!("_page/{handle}") },
             constraints,
             decision,
+            profile: Arc::clone(self.profile),
+            added: Vec::new(),
         })
     }
 
@@ -248,7 +283,16 @@ impl Gate<'_> {
     ) -> Result<Admitted, Refusal> {
         let target = Target::of(interaction).ok_or(Code::InteractionDenied)?;
         let url = Url::parse(&target.url(&self.place.fhir_base)).map_err(|_base| Code::Internal)?;
-        Ok(Admitted { url, form: target.form, resource_type, expected, constraints, decision })
+        Ok(Admitted {
+            url,
+            form: target.form,
+            resource_type,
+            expected,
+            constraints,
+            decision,
+            profile: Arc::clone(self.profile),
+            added: Vec::new(),
+        })
     }
 }
 
@@ -269,7 +313,12 @@ pub(crate) fn covered(
     }
     // A patient-level scope means the patient in context; without one it gives nothing.
     let has_patient = access.patients != Patients::None || is_any_patient(access);
-    let levels: &[Level] = if has_patient { &[Level::Patient, Level::User] } else { &[Level::User] };
+    let levels: &[Level] = match &access.actor {
+        // Nobody signed in, so only what was granted to the system itself counts (SMART 2.2, backend-services).
+        Actor::Service(_) => &[Level::System],
+        Actor::User(_) if has_patient => &[Level::Patient, Level::User],
+        Actor::User(_) => &[Level::User],
+    };
     let is_everything = granted.is_empty() && sallyport_model::planted!("empty-scope-is-all");
     let mut constraints = Vec::new();
     for (set, is_everything) in [(granted, is_everything), (&access.feature_scopes, false)] {
@@ -285,23 +334,10 @@ pub(crate) fn covered(
     Ok(constraints)
 }
 
-/// The patient that a parameter's value names, in any of the spellings FHIR allows.
-fn named_patient<'v>(value: &'v str, base: &Base) -> Option<&'v str> {
-    if !value.contains('/') {
-        return (!value.contains(',')).then_some(value);
-    }
-    match Reference::parse(value, base) {
-        Reference::Local { resource_type: ResourceType::Patient, id } => Some(id),
-        _ => None,
-    }
-}
-
-/// The spelling that servers agree on: a bare id where the type is clear, `Patient/id` where several types could be meant.
-fn spelled(name: &str, patient: &str) -> String {
-    match name {
-        "_id" | "patient" => patient.to_owned(),
-        _ => format!("Patient/{patient}"),
-    }
+/// Whether a search asks how many there are and for none of them.
+fn counts_only(search: &Search) -> bool {
+    let asks = |name: &str, value: &str| search.params.iter().any(|p| p.name == name && p.value == value);
+    asks("_summary", "count") || asks("_count", "0")
 }
 
 #[cfg(test)]

@@ -1,30 +1,31 @@
 //! A section of the normalised chart: its calls through the one pipeline, within one deadline, with reasons for gaps.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use sallyport_clinical as clinical;
 use sallyport_clinical::{ChartSection, Context, Input, Query, ReadProblem, Section};
 use sallyport_egress::{Bytes, Instant};
-use sallyport_fhir::{Interaction, Method, RawRequest};
+use sallyport_fhir::{Envelope, Interaction, Limits, Method, RawRequest};
 use sallyport_model::{Code, Micros, RequestId};
+use sallyport_resilience::Priority;
 
 use super::{
     call::{self, Request},
-    context,
+    context, pager,
     release::Released,
     session::Session,
 };
 use crate::{Gateway, error::Refusal};
-
-/// Pages of one search that a section follows; vendors that ignore `_count` send ten entries a page.
-const MAX_PAGES: usize = 5;
 
 /// What one query gave.
 #[derive(Default)]
 struct Gathered {
     resources: Vec<(Bytes, Micros)>,
     problems: Vec<ReadProblem>,
+    /// Where each row of a search of several pages is, by its id.
+    rows: HashMap<String, usize>,
+    bytes: usize,
 }
 
 /// Everything the calls of a section share.
@@ -35,6 +36,7 @@ struct Reading<'a> {
     request_id: RequestId,
     deadline: Instant,
     max_id_length: usize,
+    mapping: clinical::Mapping,
 }
 
 /// Reads a section. What could not be read is part of the answer, not an error.
@@ -48,14 +50,20 @@ pub(crate) async fn section(
     let prepared = prepare(gateway, session, section, named_feature, request_id);
     let reading = match prepared {
         Ok(reading) => reading,
-        Err(refusal) => return Err(call::refuse(gateway, session, request_id, refusal).await),
+        Err(refusal) => return Err(call::refuse(gateway, session.into(), request_id, refusal).await),
     };
     let Some(patient) = session.patient.as_ref() else {
         let refusal = Refusal::because(Code::PatientDenied, "this launch has no patient in context");
-        return Err(call::refuse(gateway, session, request_id, refusal).await);
+        return Err(call::refuse(gateway, session.into(), request_id, refusal).await);
     };
     let place = gateway.places.of(&session.tenant, &session.endpoint).ok_or(Code::Internal)?;
-    let context = Context { patient, encounter: session.encounter.as_ref(), fhir_base: &place.fhir_base };
+    let context = Context {
+        patient,
+        encounter: session.encounter.as_ref(),
+        fhir_base: &place.fhir_base,
+        fhir_version: gateway.capabilities.fhir_version(place),
+        mapping: place.mapping,
+    };
     let mut gathered = reading.all(&clinical::plan(section, &context)).await;
     let follow_up = clinical::follow_up(section, &context, &inputs(&gathered.resources));
     if !follow_up.is_empty() {
@@ -83,6 +91,7 @@ fn prepare<'a>(
         request_id,
         deadline: Instant::now() + Duration::from_millis(gateway.config.section_deadline_ms),
         max_id_length: place.max_id_length,
+        mapping: place.mapping,
     })
 }
 
@@ -100,39 +109,51 @@ impl Reading<'_> {
         all
     }
 
+    /// Reads every page there is, within the deadline and the caps of one answer.
     async fn query(&self, query: &Query) -> Gathered {
         let mut gathered = Gathered::default();
-        let mut next = self.interaction(query).ok();
-        if next.is_none() {
-            gathered.problems.push(ReadProblem::from_code(Code::Internal, query.resource_type));
-        }
-        let mut pages = 0;
+        let Ok(first) = self.interaction(query) else {
+            gathered.says(Code::Internal, query.resource_type);
+            return gathered;
+        };
+        let (mut next, mut has_restarted) = (Some(first.clone()), false);
         while let Some(interaction) = next.take() {
-            if pages == MAX_PAGES {
-                gathered.problems.push(ReadProblem::truncated(query.resource_type));
+            if self.is_full(&gathered) {
+                gathered.says(Code::PartialPageLimit, query.resource_type);
                 break;
             }
             match self.call(interaction).await {
                 Ok(released) => next = gathered.take(released, query.resource_type),
-                // What was read so far is shown, with a word that there is more.
-                Err(_) if pages > 0 => gathered.problems.push(ReadProblem::truncated(query.resource_type)),
-                Err(refusal) => {
-                    gathered.problems.push(ReadProblem::from_code(refusal.code, query.resource_type));
+                // The EHR forgot the search: once more from the start. What was read already is kept once.
+                Err(refusal) if refusal.code == Code::UpstreamPageExpired && !has_restarted => {
+                    has_restarted = true;
+                    next = Some(first.clone());
                 }
+                // What was read so far is shown, with a word that there is more.
+                Err(_) if !gathered.resources.is_empty() => {
+                    gathered.problems.push(ReadProblem::truncated(query.resource_type));
+                }
+                Err(refusal) => gathered.says(refusal.code, query.resource_type),
             }
-            pages += 1;
         }
         gathered
     }
 
+    fn is_full(&self, gathered: &Gathered) -> bool {
+        let config = &self.gateway.config;
+        gathered.resources.len() >= config.max_entries || gathered.bytes >= config.max_answer_bytes
+    }
+
     async fn call(&self, interaction: Interaction) -> Result<Released, Refusal> {
         let request = Request {
-            session: self.session,
+            holder: self.session.into(),
             feature: Some(&self.feature),
             interaction,
             if_none_match: None,
             request_id: self.request_id,
+            priority: Priority::Interactive,
             deadline: self.deadline,
+            mapping: Some(self.mapping),
         };
         call::run(self.gateway, request).await
     }
@@ -155,9 +176,43 @@ impl Reading<'_> {
 impl Gathered {
     /// Takes an answer's resources; gives the call for its next page.
     fn take(&mut self, released: Released, resource_type: &str) -> Option<Interaction> {
-        let read_at = released.read_at;
-        self.resources.extend(released.resources.into_iter().map(|resource| (resource, read_at)));
-        self.problems.extend(released.withheld.map(|code| ReadProblem::from_code(code, resource_type)));
+        let is_alone = released.next.is_none() && self.resources.is_empty();
+        for resource in released.resources {
+            self.bytes = self.bytes.saturating_add(resource.len());
+            if is_alone || self.is_new(&resource, released.read_at) {
+                self.resources.push((resource, released.read_at));
+            }
+        }
+        for code in released.partial {
+            self.says(code, resource_type);
+        }
         released.next.map(|handle| Interaction::Page { handle })
+    }
+
+    /// Whether a row was not there before. A later version takes the place of an earlier one.
+    fn is_new(&mut self, resource: &Bytes, read_at: Micros) -> bool {
+        let limits = Limits::default();
+        let Ok(row) = Envelope::parse(resource, &limits) else { return true };
+        let Some(id) = row.id.as_deref() else { return true };
+        let Some(at) = self.rows.get(id) else {
+            self.rows.insert(id.to_owned(), self.resources.len());
+            return true;
+        };
+        if let Some(earlier) = self.resources.get_mut(*at) {
+            let is_later =
+                Envelope::parse(&earlier.0, &limits).is_ok_and(|known| pager::is_newer(&row, &known));
+            if is_later {
+                *earlier = (resource.clone(), read_at);
+            }
+        }
+        false
+    }
+
+    /// Notes a gap once: a search says with every page what holds for all of them.
+    fn says(&mut self, code: Code, resource_type: &str) {
+        let problem = ReadProblem::from_code(code, resource_type);
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 }

@@ -3,12 +3,15 @@
 use sallyport_fhir::ResourceType;
 use sallyport_model::{
     AccessContext, Actor, Authority, Code, FeatureId, Patients,
-    scope::{Coverage, Level, Verb},
+    scope::{Coverage, Level, ScopeSet, Verb},
 };
 use sallyport_registry::{Entry, Feature, FeatureKind, Registry};
 
-use super::session::Session;
-use crate::error::Refusal;
+use super::{
+    run::{self, Run},
+    session::Session,
+};
+use crate::{error::Refusal, store::Write};
 
 /// The app entry behind a session; gone from the files means that its sessions are over.
 pub(crate) fn entry<'r>(registry: &'r Registry, session: &Session) -> Result<Entry<'r>, Refusal> {
@@ -17,6 +20,11 @@ pub(crate) fn entry<'r>(registry: &'r Registry, session: &Session) -> Result<Ent
         && entry.endpoint.id == session.endpoint
         && entry.app.id == session.app;
     if is_the_same { Ok(entry) } else { Err(Code::SessionRevoked.into()) }
+}
+
+/// The app entry behind a run; what was checked when its authority was read holds as long as the files do.
+pub(crate) fn entry_of_run<'r>(registry: &'r Registry, run: &Run) -> Result<Entry<'r>, Refusal> {
+    run::entry(registry, &run.tenant, &run.endpoint, &run.registration)
 }
 
 /// The feature a call names, or the app's default.
@@ -72,6 +80,48 @@ pub(crate) fn of_the_app<'r>(entry: &Entry<'r>) -> impl Iterator<Item = &'r Feat
     features.filter(|f| f.kind == FeatureKind::InteractiveRead)
 }
 
+/// The same for a write: under a feature for writing alone, which this tenant has validated for this very mapping.
+pub(crate) fn build_for_write(
+    session: &Session,
+    feature: &Feature,
+    entry: &Entry<'_>,
+) -> Result<AccessContext, Refusal> {
+    if feature.kind != FeatureKind::InteractiveWrite {
+        return Err(Refusal::because(Code::FeatureOff, "the feature is not for a person's writing"));
+    }
+    if !feature.is_validated_for(entry.endpoint.mapping) {
+        return Err(Code::WriteNotValidated.into());
+    }
+    if !feature.is_on(&session.granted) {
+        return Err(Code::FeatureOff.into());
+    }
+    Ok(of_session(session, feature))
+}
+
+/// The same for looking for a write that may have been made: whoever approved it, as long as the authorisation lasts.
+pub(crate) fn build_for_ledger(
+    write: &Write,
+    feature: &Feature,
+    actor: Actor,
+    patients: Patients,
+    granted: ScopeSet,
+) -> AccessContext {
+    AccessContext {
+        tenant: write.tenant.clone(),
+        endpoint: write.endpoint.clone(),
+        authority: Authority::Launch(write.launch),
+        grant: write.grant,
+        actor,
+        patients,
+        encounter: None,
+        granted,
+        feature: feature.id.clone(),
+        feature_scopes: feature.scopes(),
+        purpose: feature.purpose,
+        expires_at: sallyport_model::Micros::MAX,
+    }
+}
+
 /// Everything that decides on a call of this session under this feature.
 pub(crate) fn build(session: &Session, feature: &Feature) -> Result<AccessContext, Refusal> {
     let is_everything = session.granted.is_empty() && sallyport_model::planted!("empty-scope-is-all");
@@ -81,7 +131,11 @@ pub(crate) fn build(session: &Session, feature: &Feature) -> Result<AccessContex
     if !feature.is_on(&session.granted) && !is_everything {
         return Err(Code::FeatureOff.into());
     }
-    Ok(AccessContext {
+    Ok(of_session(session, feature))
+}
+
+fn of_session(session: &Session, feature: &Feature) -> AccessContext {
+    AccessContext {
         tenant: session.tenant.clone(),
         endpoint: session.endpoint.clone(),
         authority: Authority::Launch(session.launch),
@@ -94,5 +148,24 @@ pub(crate) fn build(session: &Session, feature: &Feature) -> Result<AccessContex
         feature_scopes: feature.scopes(),
         purpose: feature.purpose,
         expires_at: session.expires_at(),
+    }
+}
+
+/// Everything that decides on one call of a run.
+pub(crate) fn build_for_run(entry: &Entry<'_>, run: &Run) -> Result<AccessContext, Refusal> {
+    let feature = entry.features().find(|f| f.id == run.feature).ok_or(Code::FeatureUnknown)?;
+    Ok(AccessContext {
+        tenant: run.tenant.clone(),
+        endpoint: run.endpoint.clone(),
+        authority: Authority::Run(run.id),
+        grant: run.grant,
+        actor: run.actor.clone(),
+        patients: run.patients(),
+        encounter: None,
+        granted: run.pinned.clone(),
+        feature: feature.id.clone(),
+        feature_scopes: feature.scopes(),
+        purpose: run.purpose,
+        expires_at: run.expires_at,
     })
 }

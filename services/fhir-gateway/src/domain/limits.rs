@@ -1,26 +1,34 @@
-//! How many calls run at once, when an endpoint is left alone, and what an EHR's "come back later" means for everybody.
+//! When an endpoint is left alone: its breaker, what its "come back later" means for everybody, its budget for retries.
+//!
+//! Everything here is of this replica; `circuit.rs` tells the others.
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
 
-use dashmap::DashMap;
-use sallyport_egress::{EgressError, Instant, Response};
-use sallyport_model::{Code, LaunchId, Micros};
-use sallyport_resilience::{Admission, Breaker, Outcome, Permit as Pass, Policy, State};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use sallyport_model::{Code, Micros};
+use sallyport_resilience::{
+    Admission, Breaker, Outcome, Permit as Pass, Policy, Priority, RetryBudget, State,
+};
+use sallyport_vendors::{
+    Profile,
+    limits::{Counts, Per, WindowKind},
+};
+use tokio::sync::Semaphore;
 
 use crate::{config::Config, error::Refusal};
 
-/// Longest wait for a place; a page shows "busy" rather than hanging.
-const WAIT: Duration = Duration::from_secs(2);
-
-/// Longest pause that an EHR's `Retry-After` can order for all calls to it.
+/// Longest pause that an EHR's `Retry-After` can order for people's calls to it. Jobs keep to the whole of it.
 const LONGEST_PAUSE: Micros = 30_000_000;
+
+/// Of a hundred calls so many may be made again, and so many a second beside them: an EHR that breaks down is not asked
+/// twice as much.
+const RETRY_PERCENT: u32 = 10;
+const RETRY_PER_SECOND: u32 = 1;
 
 /// Five failures in a row, or half of at least twenty calls in a minute, pause an endpoint for 5 s, doubling to 60 s.
 const BREAKER: Policy = Policy {
@@ -33,11 +41,46 @@ const BREAKER: Policy = Policy {
     probe_timeout: Duration::from_secs(30),
 };
 
+/// How often the other replicas' news is looked up.
+const NEWS_EVERY: Micros = 1_000_000;
+
 /// The limits of one endpoint.
 pub(crate) struct EndpointLimits {
-    calls: Arc<Semaphore>,
+    /// Places for calls at the same time, and the share of them that background work may take.
+    pub(super) calls: Arc<Semaphore>,
+    pub(super) background: Arc<Semaphore>,
     breaker: Mutex<Breaker>,
     paused_until: AtomicI64,
+    /// Until when jobs leave the EHR alone: its word in full.
+    resting_until: AtomicI64,
+    retries: Mutex<RetryBudget>,
+    /// Until when the last opening lasted, here or elsewhere.
+    opened_until: AtomicI64,
+    /// The other replicas know of the opening.
+    is_shared: AtomicBool,
+    news_at: AtomicI64,
+}
+
+/// What a call changed that the other replicas should know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// The breaker opened.
+    Opened {
+        /// When a probe may go.
+        until: Micros,
+    },
+    /// A probe found the EHR back.
+    Closed,
+    /// The EHR wants no calls.
+    Paused {
+        /// When it may be called again.
+        until: Micros,
+    },
+    /// The EHR wants no calls for longer than people can wait.
+    Resting {
+        /// When jobs may call it again.
+        until: Micros,
+    },
 }
 
 /// Leave to send one request; a send that is given up reports itself.
@@ -47,22 +90,36 @@ pub(crate) struct Sending<'l> {
 }
 
 impl EndpointLimits {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, profile: &Profile) -> Self {
+        let calls = at_once(config, profile);
         Self {
-            calls: Arc::new(Semaphore::new(config.concurrent_calls_per_endpoint)),
+            calls: Arc::new(Semaphore::new(calls)),
+            background: Arc::new(Semaphore::new((calls / 2).max(1))),
             breaker: Mutex::new(Breaker::new(BREAKER)),
             paused_until: AtomicI64::new(0),
+            resting_until: AtomicI64::new(0),
+            retries: Mutex::new(RetryBudget::new(RETRY_PERCENT, RETRY_PER_SECOND)),
+            opened_until: AtomicI64::new(0),
+            is_shared: AtomicBool::new(false),
+            news_at: AtomicI64::new(i64::MIN),
         }
     }
 
     /// Asks to send a request now.
-    pub(crate) fn admit(&self, now: Micros) -> Result<Sending<'_>, Refusal> {
-        let pause = self.paused_until.load(Ordering::Acquire).saturating_sub(now);
+    pub(crate) fn admit(&self, now: Micros, priority: Priority) -> Result<Sending<'_>, Refusal> {
+        let mut until = self.paused_until.load(Ordering::Acquire);
+        if priority == Priority::Background && !sallyport_model::planted!("background-pause-cut") {
+            until = until.max(self.resting_until.load(Ordering::Acquire));
+        }
+        let pause = until.saturating_sub(now);
         if pause > 0 {
             return Err(Refusal { retry_after: Some(seconds_up(pause)), ..Refusal::new(Code::UpstreamBusy) });
         }
-        match self.breaker.lock().unwrap_or_else(PoisonError::into_inner).admit(now) {
-            Admission::Allowed(pass) => Ok(Sending { limits: self, pass: Some(pass) }),
+        match self.breaker().admit(now) {
+            Admission::Allowed(pass) => {
+                self.retries.lock().unwrap_or_else(PoisonError::into_inner).call(now);
+                Ok(Sending { limits: self, pass: Some(pass) })
+            }
             Admission::Refused { retry_after, .. } => {
                 let seconds = retry_after.as_secs().saturating_add(1).min(3_600);
                 Err(Refusal { retry_after: Some(seconds), ..Refusal::new(Code::CircuitOpen) })
@@ -70,13 +127,63 @@ impl EndpointLimits {
         }
     }
 
-    /// Whether calls are paused by the breaker.
-    pub(crate) fn is_open(&self) -> bool {
-        !matches!(self.breaker.lock().unwrap_or_else(PoisonError::into_inner).state(), State::Closed)
+    /// Whether a call that failed may be made once more.
+    pub(crate) fn may_retry(&self, now: Micros) -> bool {
+        self.retries.lock().unwrap_or_else(PoisonError::into_inner).retry(now)
+            || sallyport_model::planted!("retry-without-budget")
     }
 
-    fn report(&self, pass: Pass, outcome: Outcome, now: Micros) {
-        let opened = self.breaker.lock().unwrap_or_else(PoisonError::into_inner).report(pass, outcome, now);
+    /// Whether calls are paused by the breaker.
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self.breaker().state(), State::Closed)
+    }
+
+    /// Whether it is time to hear what other replicas found. `true` once for each time.
+    pub(crate) fn is_news_due(&self, now: Micros) -> bool {
+        let last = self.news_at.load(Ordering::Acquire);
+        let is_due = now.saturating_sub(last) >= NEWS_EVERY;
+        is_due && self.news_at.compare_exchange(last, now, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Takes over what other replicas found: until when an opening lasts (`None`: there is none, or it is over), and
+    /// until when the EHR wants no calls.
+    pub(crate) fn learned(&self, open: Option<Micros>, paused: Option<Micros>) {
+        if let Some(until) = paused {
+            self.paused_until.fetch_max(until, Ordering::AcqRel);
+        }
+        let mut breaker = self.breaker();
+        match open {
+            Some(until) => {
+                self.is_shared.store(true, Ordering::Release);
+                let is_news = self.opened_until.swap(until, Ordering::AcqRel) != until;
+                if matches!(breaker.state(), State::Closed) || (is_news && !is_probing(&breaker)) {
+                    breaker.follow(until);
+                }
+            }
+            // Only what was shared can have been taken back.
+            None if self.is_shared.swap(false, Ordering::AcqRel) => breaker.close(),
+            None => {}
+        }
+    }
+
+    /// Takes over until when another replica was told to leave the EHR alone.
+    pub(crate) fn rests(&self, until: Micros) {
+        self.resting_until.fetch_max(until, Ordering::AcqRel);
+    }
+
+    /// The other replicas know it now.
+    pub(crate) fn told(&self, change: Change) {
+        match change {
+            Change::Opened { .. } => self.is_shared.store(true, Ordering::Release),
+            Change::Closed => self.is_shared.store(false, Ordering::Release),
+            Change::Paused { .. } | Change::Resting { .. } => {}
+        }
+    }
+
+    fn report(&self, pass: Pass, outcome: Outcome, now: Micros) -> Option<Change> {
+        let mut breaker = self.breaker();
+        let was_open = !matches!(breaker.state(), State::Closed);
+        let opened = breaker.report(pass, outcome, now);
         if let Some(reason) = opened {
             tracing::warn!(
                 code = Code::CircuitOpen.as_str(),
@@ -84,39 +191,46 @@ impl EndpointLimits {
                 "calls to an endpoint are paused"
             );
         }
+        match breaker.state() {
+            State::Open { until, .. } if opened.is_some() => {
+                self.opened_until.store(until, Ordering::Release);
+                Some(Change::Opened { until })
+            }
+            State::Closed if was_open => Some(Change::Closed),
+            _ => None,
+        }
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Sending<'_> {
-    /// Reports how it went.
-    pub(crate) fn done(mut self, answered: &Result<Response, EgressError>, wait: Option<u64>, now: Micros) {
-        let outcome = match answered {
-            Ok(response) => match response.status.as_u16() {
-                500 | 502..=504 => Outcome::Failure,
-                _ => Outcome::Success,
-            },
-            Err(
-                EgressError::Timeout
-                | EgressError::Unreachable
-                | EgressError::Interrupted
-                | EgressError::Invalid,
-            ) => Outcome::Failure,
-            Err(
-                EgressError::NotPinned
-                | EgressError::AddressRefused
-                | EgressError::TooLarge
-                | EgressError::Redirect(_),
-            ) => Outcome::Success,
-        };
+    /// When this request finds out whether the EHR is back: until when the opening lasted.
+    pub(crate) fn probes_after(&self) -> Option<Micros> {
+        let is_probe = self.pass.as_ref().is_some_and(Pass::is_probe);
+        is_probe.then(|| self.limits.opened_until.load(Ordering::Acquire))
+    }
+
+    /// Reports how it went, and for how long the EHR wants no calls. Gives what the other replicas should know.
+    pub(crate) fn done(mut self, health: Outcome, pause: Option<Duration>, now: Micros) -> Vec<Change> {
+        let mut changes = Vec::new();
         if let Some(pass) = self.pass.take() {
-            self.limits.report(pass, outcome, now);
+            changes.extend(self.limits.report(pass, health, now));
         }
-        let is_busy = answered.as_ref().is_ok_and(|response| matches!(response.status.as_u16(), 429 | 503));
-        if let (true, Some(seconds)) = (is_busy, wait) {
-            let pause =
-                i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000).min(LONGEST_PAUSE);
-            self.limits.paused_until.fetch_max(now.saturating_add(pause), Ordering::AcqRel);
+        if let Some(pause) = pause {
+            let pause = Micros::try_from(pause.as_micros()).unwrap_or(Micros::MAX);
+            let until = now.saturating_add(pause.min(LONGEST_PAUSE));
+            self.limits.paused_until.fetch_max(until, Ordering::AcqRel);
+            changes.push(Change::Paused { until });
+            if pause > LONGEST_PAUSE {
+                let until = now.saturating_add(pause);
+                self.limits.rests(until);
+                changes.push(Change::Resting { until });
+            }
         }
+        changes
     }
 }
 
@@ -128,51 +242,18 @@ impl Drop for Sending<'_> {
     }
 }
 
-/// Places taken by one call.
-pub(crate) struct Permit {
-    _launch: OwnedSemaphorePermit,
-    _endpoint: OwnedSemaphorePermit,
+fn is_probing(breaker: &Breaker) -> bool {
+    matches!(breaker.state(), State::HalfOpen { probe_until: Some(_), .. })
 }
 
-/// The places of each launch.
-pub(crate) struct LaunchLimits {
-    each: usize,
-    launches: DashMap<LaunchId, Arc<Semaphore>>,
-}
-
-impl LaunchLimits {
-    pub(crate) fn new(config: &Config) -> Self {
-        Self { each: config.concurrent_calls_per_launch, launches: DashMap::new() }
-    }
-
-    /// Waits briefly for a place of the launch, then for one of the endpoint.
-    pub(crate) async fn enter(
-        &self,
-        launch: LaunchId,
-        endpoint: &EndpointLimits,
-        deadline: Instant,
-    ) -> Result<Permit, Refusal> {
-        let own =
-            Arc::clone(&self.launches.entry(launch).or_insert_with(|| Arc::new(Semaphore::new(self.each))));
-        let until = deadline.min(Instant::now() + WAIT);
-        Ok(Permit {
-            _launch: place(own, until).await?,
-            _endpoint: place(Arc::clone(&endpoint.calls), until).await?,
-        })
-    }
-
-    /// Forgets launches that have no call running.
-    pub(crate) fn sweep(&self) {
-        self.launches.retain(|_, places| Arc::strong_count(places) > 1);
-    }
-}
-
-async fn place(semaphore: Arc<Semaphore>, until: Instant) -> Result<OwnedSemaphorePermit, Refusal> {
-    let busy = || Refusal { retry_after: Some(1), ..Refusal::new(Code::LocalLimit) };
-    match tokio::time::timeout_at(until, semaphore.acquire_owned()).await {
-        Ok(Ok(permit)) => Ok(permit),
-        Ok(Err(_)) | Err(_) => Err(busy()),
-    }
+/// Calls at one time: ours, or fewer where the product says so. Each replica keeps to it by itself, so an operator of
+/// several sets the configured number lower. What a product takes of one person is kept by the launch's own limit.
+fn at_once(config: &Config, profile: &Profile) -> usize {
+    let windows = profile.limits.windows.iter();
+    let known = windows
+        .filter(|w| w.kind == WindowKind::Concurrent && w.counts == Counts::Fhir && w.per != Per::User);
+    let least = known.filter_map(|window| usize::try_from(window.calls?).ok()).min();
+    config.concurrent_calls_per_endpoint.min(least.unwrap_or(usize::MAX))
 }
 
 fn seconds_up(micros: Micros) -> u64 {
@@ -181,63 +262,90 @@ fn seconds_up(micros: Micros) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use sallyport_egress::{Bytes, HeaderMap, StatusCode};
-    use sallyport_model::TestClock;
+    use Priority::{Background, Interactive};
 
     use super::*;
 
-    fn answered(status: u16) -> Result<Response, EgressError> {
-        let status = StatusCode::from_u16(status).unwrap();
-        Ok(Response { status, headers: HeaderMap::new(), body: Bytes::new(), wire_bytes: 0 })
+    fn limits() -> EndpointLimits {
+        let vendor = sallyport_model::VendorId::parse("generic").unwrap();
+        EndpointLimits::new(&Config::default(), sallyport_vendors::profile(&vendor).unwrap())
     }
 
     #[test]
     fn five_failures_pause_an_endpoint_and_a_probe_opens_it_again() {
-        let limits = EndpointLimits::new(&Config::default());
+        let limits = limits();
         for _ in 0..5 {
-            limits.admit(0).ok().unwrap().done(&Err(EgressError::Timeout), None, 0);
+            limits.admit(0, Interactive).ok().unwrap().done(Outcome::Failure, None, 0);
         }
-        let refused = limits.admit(1_000_000).err().unwrap();
+        let refused = limits.admit(1_000_000, Interactive).err().unwrap();
         assert_eq!((refused.code, refused.retry_after), (Code::CircuitOpen, Some(5)));
         assert!(limits.is_open());
-        limits.admit(5_000_000).ok().unwrap().done(&answered(200), None, 5_000_000);
-        assert!(!limits.is_open());
-    }
-
-    #[test]
-    fn answers_that_say_no_are_no_failures() {
-        let limits = EndpointLimits::new(&Config::default());
-        for _ in 0..50 {
-            limits.admit(0).ok().unwrap().done(&answered(404), None, 0);
-        }
+        limits.admit(5_000_000, Interactive).ok().unwrap().done(Outcome::Success, None, 5_000_000);
         assert!(!limits.is_open());
     }
 
     #[test]
     fn retry_after_holds_for_every_call_up_to_its_cap() {
-        let limits = EndpointLimits::new(&Config::default());
-        limits.admit(0).ok().unwrap().done(&answered(429), Some(7), 0);
-        let refused = limits.admit(1_000_000).err().unwrap();
+        let limits = limits();
+        limits.admit(0, Interactive).ok().unwrap().done(Outcome::Success, Some(Duration::from_secs(7)), 0);
+        let refused = limits.admit(1_000_000, Interactive).err().unwrap();
         assert_eq!((refused.code, refused.retry_after), (Code::UpstreamBusy, Some(6)));
-        assert!(limits.admit(7_000_000).is_ok());
-        limits.admit(7_000_000).ok().unwrap().done(&answered(503), Some(86_400), 7_000_000);
-        assert!(limits.admit(37_000_000).is_ok());
+        assert!(limits.admit(7_000_000, Interactive).is_ok());
+        limits.admit(7_000_000, Interactive).ok().unwrap().done(
+            Outcome::Failure,
+            Some(Duration::from_secs(86_400)),
+            7_000_000,
+        );
+        assert!(limits.admit(37_000_000, Interactive).is_ok());
     }
 
-    #[tokio::test]
-    async fn a_launch_cannot_use_up_its_endpoint() {
-        let config =
-            Config { concurrent_calls_per_launch: 1, concurrent_calls_per_endpoint: 2, ..Config::default() };
-        let (launches, endpoint) = (LaunchLimits::new(&config), EndpointLimits::new(&config));
-        let clock = TestClock::at(1_700_000_000_000_000);
-        let (a, b) = (LaunchId::new(&clock), LaunchId::new(&clock));
-        let soon = || Instant::now() + Duration::from_millis(20);
-        let held = launches.enter(a, &endpoint, soon()).await.ok().unwrap();
-        assert_eq!(launches.enter(a, &endpoint, soon()).await.err().map(|r| r.code), Some(Code::LocalLimit));
-        assert!(launches.enter(b, &endpoint, soon()).await.is_ok());
-        drop(held);
-        assert!(launches.enter(a, &endpoint, soon()).await.is_ok());
-        launches.sweep();
-        assert!(launches.launches.is_empty());
+    #[test]
+    fn jobs_keep_to_the_whole_of_a_long_pause_and_people_to_its_beginning() {
+        let limits = limits();
+        let five_hours = Duration::from_secs(18_000);
+        let changes = limits.admit(0, Background).ok().unwrap().done(Outcome::Success, Some(five_hours), 0);
+        let (paused, resting) =
+            (Change::Paused { until: 30_000_000 }, Change::Resting { until: 18_000_000_000 });
+        assert_eq!(changes, [paused, resting]);
+        assert!(limits.admit(30_000_000, Interactive).is_ok());
+        let refused = limits.admit(30_000_000, Background).err().unwrap();
+        assert_eq!((refused.code, refused.retry_after), (Code::UpstreamBusy, Some(17_970)));
+        assert!(limits.admit(17_999_999_999, Background).is_err());
+        assert!(limits.admit(18_000_000_000, Background).is_ok());
+    }
+
+    #[test]
+    fn what_another_replica_found_counts_and_can_be_taken_back() {
+        let limits = limits();
+        assert!(limits.is_news_due(0) && !limits.is_news_due(999_999) && limits.is_news_due(1_000_000));
+        limits.learned(Some(5_000_000), Some(2_000_000));
+        assert_eq!(limits.admit(1_000_000, Interactive).err().map(|r| r.code), Some(Code::UpstreamBusy));
+        assert_eq!(limits.admit(2_000_000, Interactive).err().map(|r| r.code), Some(Code::CircuitOpen));
+        let probe = limits.admit(5_000_000, Interactive).ok().unwrap();
+        assert_eq!(probe.probes_after(), Some(5_000_000));
+        drop(probe);
+        assert!(limits.is_open(), "a probe that was given up says nothing");
+        limits.learned(None, None);
+        assert!(!limits.is_open());
+    }
+
+    #[test]
+    fn a_breaker_of_our_own_that_nobody_heard_of_stays_open() {
+        let limits = limits();
+        let changes: Vec<Change> = (0..5)
+            .flat_map(|_| limits.admit(0, Interactive).ok().unwrap().done(Outcome::Failure, None, 0))
+            .collect();
+        assert_eq!(changes, [Change::Opened { until: 5_000_000 }]);
+        limits.learned(None, None);
+        assert!(limits.is_open());
+        let changes =
+            limits.admit(5_000_000, Interactive).ok().unwrap().done(Outcome::Success, None, 5_000_000);
+        assert_eq!(changes, [Change::Closed]);
+    }
+
+    #[test]
+    fn retries_have_a_budget() {
+        let limits = limits();
+        assert_eq!((0..100).filter(|_| limits.may_retry(0)).count(), 10);
     }
 }

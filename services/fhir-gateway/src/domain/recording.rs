@@ -2,22 +2,22 @@
 //!
 //! Both are written here and nowhere else. A call whose caller goes away is still closed: with what is known.
 
+mod draft;
+
 use std::sync::Arc;
 
 use sallyport_audit_client::{AuditClient, Pending};
-use sallyport_fhir::Interaction;
 use sallyport_model::{
-    AccessContext, Clock, Code, LaunchId, Micros, PolicyDecision, RecordId, RequestId, ServiceName, TenantId,
-    code::Kind as CodeKind,
+    Clock, Code, EndpointId, Micros, RecordId, RequestId, ServiceName, TenantId, code::Kind as CodeKind,
 };
 use sallyport_proto::{
     audit::v1::{Kind, Outcome, Record},
     convert,
-    types::v1 as pb,
 };
 
-use super::session::Session;
 use crate::{error::Refusal, metrics::GatewayMetrics};
+
+pub(crate) use draft::Draft;
 
 /// Writes records and counts calls.
 pub(crate) struct Recorder {
@@ -35,90 +35,6 @@ pub(crate) struct Tally {
     /// What our caller is told.
     pub(crate) status: u16,
     pub(crate) upstream_status: u16,
-}
-
-/// A record in the making.
-pub(crate) struct Draft {
-    record: Record,
-    started: Micros,
-}
-
-impl Draft {
-    /// What is known of a call as soon as its session is.
-    pub(crate) fn new(session: &Session, request: RequestId, now: Micros) -> Self {
-        let record = Record {
-            kind: Kind::FhirCall.into(),
-            tenant: session.tenant.as_str().to_owned(),
-            endpoint: session.endpoint.as_str().to_owned(),
-            registration: session.registration.as_str().to_owned(),
-            actor: Some(pb::Actor { kind: Some(pb::actor::Kind::User((&session.user).into())) }),
-            patients: session.patient.iter().map(|p| p.expose().to_owned()).collect(),
-            encounter: session.encounter.as_ref().map(|e| e.expose().to_owned()).unwrap_or_default(),
-            request_id: convert::id_bytes(request.uuid()),
-            launch_id: convert::id_bytes(session.launch.uuid()),
-            grant_id: convert::id_bytes(session.grant.uuid()),
-            granted_scope: session.granted_scope.clone(),
-            ..Record::default()
-        };
-        Self { record, started: now }
-    }
-
-    /// What is known when there is no session: a cookie that opens nothing.
-    pub(crate) fn without_session(launch: LaunchId, request: RequestId, now: Micros) -> Self {
-        let record = Record {
-            kind: Kind::FhirCall.into(),
-            tenant: TenantId::system().as_str().to_owned(),
-            actor: Some(convert::anonymous()),
-            request_id: convert::id_bytes(request.uuid()),
-            launch_id: convert::id_bytes(launch.uuid()),
-            ..Record::default()
-        };
-        Self { record, started: now }
-    }
-
-    /// Adds the interaction: type, id of a read, names of parameters without their values.
-    pub(crate) fn interaction(&mut self, interaction: &Interaction) {
-        self.record.interaction = interaction.name().to_owned();
-        self.record.resource_types =
-            interaction.resource_type().map(|t| t.as_str().to_owned()).into_iter().collect();
-        match interaction {
-            Interaction::Read { id, .. } | Interaction::VRead { id, .. } => {
-                id.expose().clone_into(&mut self.record.resource_id);
-            }
-            Interaction::Search(search) => {
-                self.record.parameters = search.params.iter().map(|p| p.name.to_owned()).collect();
-            }
-            Interaction::Capabilities | Interaction::Page { .. } => {}
-        }
-    }
-
-    /// Adds the type of a page, which is known once its handle is open.
-    pub(crate) fn resource_type(&mut self, resource_type: Option<sallyport_fhir::ResourceType>) {
-        if let Some(resource_type) = resource_type {
-            self.record.resource_types = vec![resource_type.as_str().to_owned()];
-        }
-    }
-
-    /// Adds under which feature and why.
-    pub(crate) fn access(&mut self, access: &AccessContext) {
-        access.feature.as_str().clone_into(&mut self.record.feature);
-        access.purpose.as_str().clone_into(&mut self.record.purpose);
-    }
-
-    /// Adds what the policy said.
-    pub(crate) fn decision(&mut self, decision: &PolicyDecision) {
-        self.record.policy_decision = decision.label();
-    }
-
-    /// Adds the labels met in the answer.
-    pub(crate) fn labels(&mut self, labels: Vec<String>) {
-        self.record.security_labels = labels;
-    }
-
-    /// Adds the EHR's own request id.
-    pub(crate) fn vendor_request_id(&mut self, id: String) {
-        self.record.vendor_request_id = id;
-    }
 }
 
 /// A call between intent and outcome. Dropped without an outcome (the caller went away), it is closed as failed.
@@ -168,9 +84,31 @@ impl Recorder {
         })
     }
 
-    fn close(&self, mut draft: Draft, result: Result<Tally, &Refusal>, detail: &str) {
+    /// Records what an operator has done; it is done only when this returns `Ok`.
+    pub(crate) async fn operator(
+        &self,
+        tenant: &TenantId,
+        endpoint: &EndpointId,
+        reason: &str,
+        request: RequestId,
+    ) -> Result<(), Refusal> {
+        let mut record = Record {
+            kind: Kind::Operator.into(),
+            service: ServiceName::FhirGateway.as_str().to_owned(),
+            tenant: tenant.as_str().to_owned(),
+            endpoint: endpoint.as_str().to_owned(),
+            actor: Some(convert::anonymous()),
+            request_id: convert::id_bytes(request.uuid()),
+            interaction: "probe".to_owned(),
+            detail: reason.to_owned(),
+            ..Record::default()
+        };
+        record.set_outcome(Outcome::Success);
+        self.audit.event(record).await.map_err(|_error| Refusal::new(Code::AuditUnavailable))
+    }
+
+    fn close(&self, mut draft: Draft, result: Result<Tally, &Refusal>) {
         fill(&mut draft, result, self.clock.now());
-        detail.clone_into(&mut draft.record.detail);
         self.count(&draft.record);
         if !sallyport_model::planted!("audit-dropped") {
             self.audit.outcome(draft.record);
@@ -191,15 +129,16 @@ impl Open<'_> {
     /// Writes the outcome.
     pub(crate) fn close(mut self, result: Result<Tally, &Refusal>) {
         if let Some(draft) = self.draft.take() {
-            self.recorder.close(draft, result, "");
+            self.recorder.close(draft, result);
         }
     }
 }
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        if let Some(draft) = self.draft.take() {
-            self.recorder.close(draft, Err(&Refusal::new(Code::UpstreamTimeout)), "caller went away");
+        if let Some(mut draft) = self.draft.take() {
+            draft.remark("caller went away");
+            self.recorder.close(draft, Err(&Refusal::new(Code::UpstreamTimeout)));
         }
     }
 }
@@ -222,6 +161,12 @@ fn fill(draft: &mut Draft, result: Result<Tally, &Refusal>, now: Micros) {
             refusal.code.as_str().clone_into(&mut record.code);
             record.http_status = i32::from(refusal.code.kind().http());
             record.upstream_status = i32::from(refusal.upstream_status);
+            if let Some(ehr) = refusal.ehr.as_deref() {
+                ehr.reference.as_deref().unwrap_or_default().clone_into(&mut record.vendor_request_id);
+                let said = [ehr.code.as_deref(), ehr.error_uri.as_deref()];
+                let said: Vec<&str> = said.into_iter().flatten().collect();
+                record.detail = said.join(" ");
+            }
         }
     }
 }
@@ -234,6 +179,7 @@ fn outcome(refusal: &Refusal) -> Outcome {
             | CodeKind::Unauthenticated
             | CodeKind::Denied
             | CodeKind::NotFound
+            | CodeKind::Conflict
             | CodeKind::TooLarge
             | CodeKind::TooMany
     );

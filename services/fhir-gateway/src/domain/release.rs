@@ -3,26 +3,34 @@
 //! One foreign patient withholds the whole answer; what cannot be verified, is not covered or carries a label that no
 //! policy permits is withheld by itself. What is released is text that was checked, put into a bundle written by us.
 
-use std::collections::BTreeSet;
+mod pages;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
 
 use sallyport_egress::{Bytes, HeaderValue, header};
 use sallyport_fhir::{
-    Bundle, Entry, Envelope, Limits, Mode, ResourceType, bundle, capability,
+    Bundle, Entry, Envelope, Limits, ResourceType, bundle, capability,
     compartment::{Verdict, verdict},
     params::{Ownership, TypeRule},
 };
-use sallyport_model::{AccessContext, Code, LaunchId, Micros, PolicyDecision, scope::Verb};
+use sallyport_model::{AccessContext, Code, Micros, PolicyDecision, scope::Verb};
 use sallyport_registry::Policy;
 
 use super::{
     admit::{Admitted, Expected, covered, is_any_patient},
-    paging::{self, Page, Pages},
+    capability::rights::Rights,
+    pager::Trail,
+    paging::Pages,
     place::Place,
     recording::Tally,
     seen::SeenByLaunch,
     upstream::Answer,
 };
 use crate::error::{Refusal, unusable};
+use pages::{believed_total, distinct, gap, is_remark, is_row};
 
 /// An answer that may leave.
 pub(crate) struct Released {
@@ -40,22 +48,25 @@ pub(crate) struct Released {
     pub(crate) tally: Tally,
     /// Security labels met, for the record.
     pub(crate) labels: Vec<String>,
-    /// Why something of a searchset was withheld: the first reason met.
-    pub(crate) withheld: Option<Code>,
+    /// Why a searchset is not everything: what was withheld here or there, what the EHR did not give.
+    pub(crate) partial: Vec<Code>,
 }
 
 /// What the check needs to know.
 pub(crate) struct Exit<'a> {
     pub(crate) access: &'a AccessContext,
-    pub(crate) launch: LaunchId,
     pub(crate) policy: &'a Policy,
     pub(crate) place: &'a Place,
     pub(crate) seen: &'a SeenByLaunch,
     pub(crate) pages: &'a Pages,
+    /// What the endpoint offers by its statement and its answers.
+    pub(crate) rights: &'a Rights,
     pub(crate) limits: Limits,
     /// `https://app.example/fhir/{launch}`
     pub(crate) own_base: String,
     pub(crate) now: Micros,
+    /// References that would have let more through, had this process seen them: another may have.
+    pub(crate) missed: Mutex<Vec<(ResourceType, String)>>,
 }
 
 /// Why one resource stays here.
@@ -75,8 +86,10 @@ impl Exit<'_> {
         }
         match &admitted.expected {
             Expected::Resource { id } => self.resource(admitted, id, answer),
-            Expected::Searchset { page, own_query } => self.searchset(admitted, *page, own_query, answer),
-            Expected::Capabilities => self.capabilities(answer),
+            Expected::Searchset { trail, own_query } => self.searchset(admitted, trail, own_query, answer),
+            Expected::Capabilities => self.capabilities(admitted, answer),
+            // What is said about an export is read in `bulk.rs` and nowhere else.
+            Expected::Export(_) => Err(Code::Internal.into()),
         }
     }
 
@@ -116,47 +129,52 @@ impl Exit<'_> {
     fn searchset(
         &self,
         admitted: &Admitted,
-        page: u32,
+        trail: &Trail,
         own_query: &str,
         answer: &Answer,
     ) -> Result<Released, Refusal> {
         let bundle =
             Bundle::parse(&answer.body, &self.limits).map_err(|fault| unusable(fault, answer.status))?;
+        let followed = self.followed(&bundle, admitted, trail, answer)?;
+        let mut is_new = followed.is_new.iter();
         let mut kept: Vec<&Entry<'_>> = Vec::with_capacity(bundle.entries.len());
-        let (mut withheld, mut reason) = (0, None);
+        let (mut withheld, mut partial) = (0, Vec::new());
         for entry in &bundle.entries {
             let resource = &entry.resource;
-            if entry.mode == Mode::Outcome || resource.resource_type == Some(ResourceType::OperationOutcome) {
-                // A server's words about the search: nothing vouches for what they hold.
+            if is_remark(entry) {
+                // A server's words about the search: nothing vouches for what they hold, but its codes are heard.
+                partial.extend(gap(resource, &admitted.profile.errors));
                 continue;
             }
-            match self.judge(resource, admitted) {
+            let is_row = is_row(entry, admitted);
+            let is_repeated = is_row && is_new.next() == Some(&false);
+            let reason = match self.judge(resource, admitted) {
                 Err(Withheld::Foreign) => {
                     return Err(Refusal::upstream(Code::UpstreamForeignPatient, answer.status));
                 }
-                Ok(()) if resource.resource_type == admitted.resource_type => kept.push(entry),
-                Ok(()) | Err(Withheld::Unverifiable | Withheld::NotReferred) => {
-                    withheld += 1;
-                    reason = reason.or(Some(Code::UpstreamInvalid));
+                _ if is_repeated => continue,
+                Ok(()) if resource.resource_type == admitted.resource_type => {
+                    kept.push(entry);
+                    continue;
                 }
-                Err(Withheld::Scope) => {
-                    withheld += 1;
-                    reason = reason.or(Some(Code::ScopeDenied));
-                }
-                Err(Withheld::Policy) => {
-                    withheld += 1;
-                    reason = reason.or(Some(Code::PolicyDenied));
-                }
-            }
+                Ok(()) | Err(Withheld::Unverifiable | Withheld::NotReferred) => Code::UpstreamInvalid,
+                Err(Withheld::Scope) => Code::ScopeDenied,
+                Err(Withheld::Policy) => Code::PolicyDenied,
+            };
+            withheld += 1;
+            partial.push(reason);
         }
-        let next = self.next_page(&bundle, admitted, page, answer)?;
         for entry in &kept {
             self.remember(&entry.resource);
         }
-        let total = bundle.total.filter(|_| withheld == 0);
+        partial.extend(followed.partial);
+        let partial =
+            if sallyport_model::planted!("partial-untold") { Vec::new() } else { distinct(partial) };
+        let next = followed.next.map(|page| self.pages.seal(self.access.authority, &page, self.now));
+        let total = believed_total(&bundle, admitted).filter(|_| partial.is_empty());
         let mut links = vec![("self", format!("{}/{own_query}", self.own_base))];
         links.extend(next.as_ref().map(|handle| ("next", format!("{}/_page/{handle}", self.own_base))));
-        let written = bundle::write(bundle.id.as_deref(), total, &links, kept.iter().copied());
+        let written = bundle::write(bundle.id.as_deref(), total, &links, kept.iter().copied(), &partial);
         let mut released = self.released(Bytes::from(written), answer);
         released.resources =
             kept.iter().map(|entry| answer.body.slice_ref(entry.resource.text.as_bytes())).collect();
@@ -166,34 +184,31 @@ impl Exit<'_> {
         (released.etag, released.last_modified) = (None, None);
         released.tally.released = kept.len();
         released.tally.withheld = withheld;
-        released.withheld = reason;
+        released.partial = partial;
         Ok(released)
     }
 
-    /// A link to another host is not followed, and an answer that holds one is not trusted.
-    fn next_page(
-        &self,
-        bundle: &Bundle<'_>,
-        admitted: &Admitted,
-        page: u32,
-        answer: &Answer,
-    ) -> Result<Option<String>, Refusal> {
-        let (Some(link), Some(resource_type)) = (bundle.link("next"), admitted.resource_type) else {
-            return Ok(None);
+    /// The statement as it holds in effect: what the EHR states, its profile says and its answers have shown, under these
+    /// scopes.
+    fn capabilities(&self, admitted: &Admitted, answer: &Answer) -> Result<Released, Refusal> {
+        let search = &admitted.profile.search;
+        let may = |resource_type, verb| {
+            covered(self.access, &self.access.granted, resource_type, verb).is_ok()
+                && self.rights.offers(resource_type, verb, *search.statement_binds)
         };
-        let below = paging::below_base(link, &self.place.fhir_base, &self.place.pins);
-        let below_base = below.ok_or(Refusal::upstream(Code::UpstreamForeignLink, answer.status))?;
-        let next = Page { resource_type, number: page.saturating_add(1), below_base };
-        let leads_here = paging::url(&self.place.fhir_base, &next).is_ok_and(|url| url == admitted.url);
-        Ok((!leads_here).then(|| self.pages.seal(self.launch, &next, self.now)))
-    }
-
-    fn capabilities(&self, answer: &Answer) -> Result<Released, Refusal> {
-        let is_covered = |resource_type| {
-            let may = |verb| covered(self.access, &self.access.granted, resource_type, verb).is_ok();
-            may(Verb::Read) || may(Verb::Search)
+        let declares = |resource_type, name: &str| {
+            let declared = search.rule(resource_type).and_then(|rule| rule.declared.as_ref());
+            let names_patient = TypeRule::of(resource_type).is_some_and(|rule| rule.names_patient(name));
+            declared.is_none_or(|all| all.contains(&name) || names_patient)
         };
-        let written = capability::filter(&answer.body, &self.own_base, &self.limits, is_covered)
+        let only = capability::Cut {
+            allowed: &|resource_type| may(resource_type, Verb::Read) || may(resource_type, Verb::Search),
+            offers: &|resource_type, code| {
+                may(resource_type, if code == "read" { Verb::Read } else { Verb::Search })
+            },
+            takes: &declares,
+        };
+        let written = capability::filter(&answer.body, &self.own_base, &self.limits, &only)
             .map_err(|fault| unusable(fault, answer.status))?;
         let mut released = self.released(Bytes::from(written), answer);
         released.is_altered = true;
@@ -219,7 +234,7 @@ impl Exit<'_> {
         if !admitted.constraints.iter().all(satisfies) {
             return Err(Withheld::Scope);
         }
-        let labels: Vec<String> = resource.security.iter().map(|c| label(&c.system, &c.code)).collect();
+        let labels = labels(resource);
         let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
         let name = resource.resource_type.map_or("", ResourceType::as_str);
         match self.policy.decide(self.access.purpose, name, &labels) {
@@ -232,7 +247,16 @@ impl Exit<'_> {
         let (Some(resource_type), Some(id)) = (resource.resource_type, resource.id.as_deref()) else {
             return false;
         };
-        self.seen.has(resource_type, id)
+        self.has(resource_type, id)
+    }
+
+    fn has(&self, resource_type: ResourceType, id: &str) -> bool {
+        let has = self.seen.has(resource_type, id);
+        if !has {
+            let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+            missed.push((resource_type, id.to_owned()));
+        }
+        has
     }
 
     fn has_seen_target(&self, resource: &Envelope<'_>) -> bool {
@@ -240,7 +264,7 @@ impl Exit<'_> {
         let Some(Ownership::Attached(path)) = rule.map(|r| r.ownership) else { return false };
         resource.references_at(path).any(|text| {
             match sallyport_fhir::Reference::parse(text, &self.place.base) {
-                sallyport_fhir::Reference::Local { resource_type, id } => self.seen.has(resource_type, id),
+                sallyport_fhir::Reference::Local { resource_type, id } => self.has(resource_type, id),
                 _ => false,
             }
         })
@@ -271,7 +295,7 @@ impl Exit<'_> {
             read_at: self.now,
             tally,
             labels: Vec::new(),
-            withheld: None,
+            partial: Vec::new(),
         }
     }
 }
@@ -294,10 +318,15 @@ fn label(system: &str, code: &str) -> String {
     if KNOWN_SYSTEMS.contains(&system) { code.to_owned() } else { format!("{system}|{code}") }
 }
 
+/// How a policy names a resource's labels.
+pub(super) fn labels(resource: &Envelope<'_>) -> Vec<String> {
+    resource.security.iter().map(|c| label(&c.system, &c.code)).collect()
+}
+
 /// Most labels worth a place in a record.
 const MAX_LABELS: usize = 32;
 
-fn labels_of<'e, 'a: 'e>(resources: impl Iterator<Item = &'e Envelope<'a>>) -> Vec<String> {
+pub(crate) fn labels_of<'e, 'a: 'e>(resources: impl Iterator<Item = &'e Envelope<'a>>) -> Vec<String> {
     let labels: BTreeSet<String> =
         resources.flat_map(|r| r.security.iter().map(|c| label(&c.system, &c.code))).collect();
     labels.into_iter().filter(|label| label.len() <= 128).take(MAX_LABELS).collect()

@@ -1,7 +1,7 @@
 //! What a launch has seen: references made by resources that were checked and released to it.
 //!
 //! Types that are nobody's (Practitioner, Medication, Binary …) may be read only when they are in here (invariant 3).
-//! Kept in this process: another replica knows only what it released itself, and refuses the rest.
+//! Kept in this process; other replicas are told and asked by `shared_seen.rs`.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -10,14 +10,16 @@ use std::{
 
 use dashmap::DashMap;
 use sallyport_fhir::ResourceType;
-use sallyport_model::{LaunchId, Micros};
+use sallyport_model::{Authority, Micros};
 
-type Item = (ResourceType, Arc<str>);
+pub(crate) type Item = (ResourceType, Arc<str>);
 
 #[derive(Default)]
 struct Launch {
     set: HashSet<Item>,
     order: VecDeque<Item>,
+    /// What other replicas were not told yet, in the order it was seen.
+    untold: VecDeque<Item>,
 }
 
 /// The references of one launch, bounded; the oldest go first.
@@ -34,12 +36,39 @@ impl SeenByLaunch {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).set.contains(&item)
     }
 
-    /// Remembers references.
+    /// Remembers references met in this process.
     pub(crate) fn add<'a>(&self, items: impl Iterator<Item = (ResourceType, &'a str)>) {
+        self.keep(items, true);
+    }
+
+    /// Remembers references that another replica met.
+    pub(crate) fn recalled<'a>(&self, items: impl Iterator<Item = (ResourceType, &'a str)>) {
+        self.keep(items, false);
+    }
+
+    /// Up to `most` references that other replicas were not told yet and `is_for_others` says are worth it; the rest is
+    /// dropped. They stay until [`SeenByLaunch::told`].
+    pub(crate) fn untold(&self, most: usize, is_for_others: impl Fn(ResourceType) -> bool) -> Vec<Item> {
+        let mut launch = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        launch.untold.retain(|item| is_for_others(item.0));
+        launch.untold.iter().take(most).cloned().collect()
+    }
+
+    /// The references that [`SeenByLaunch::untold`] gave were told.
+    pub(crate) fn told(&self, told: &[Item]) {
+        let mut launch = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let told: HashSet<&Item> = told.iter().collect();
+        launch.untold.retain(|item| !told.contains(item));
+    }
+
+    fn keep<'a>(&self, items: impl Iterator<Item = (ResourceType, &'a str)>, is_news: bool) {
         let mut launch = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         for (resource_type, id) in items {
             let item: Item = (resource_type, Arc::from(id));
             if launch.set.insert(item.clone()) {
+                if is_news && launch.untold.len() < self.most {
+                    launch.untold.push_back(item.clone());
+                }
                 launch.order.push_back(item);
             }
             if launch.order.len() > self.most
@@ -51,9 +80,9 @@ impl SeenByLaunch {
     }
 }
 
-/// All launches of this process.
+/// All launches and runs of this process.
 pub(crate) struct Seen {
-    launches: DashMap<LaunchId, Arc<SeenByLaunch>>,
+    launches: DashMap<Authority, Arc<SeenByLaunch>>,
     most: usize,
 }
 
@@ -65,10 +94,11 @@ impl Seen {
     /// A launch's references; `seed` gives the first ones, known from the launch context itself.
     pub(crate) fn of<'a>(
         &self,
-        launch: LaunchId,
+        authority: impl Into<Authority>,
         dies_at: Micros,
         seed: impl FnOnce() -> Vec<(ResourceType, String)> + 'a,
     ) -> Arc<SeenByLaunch> {
+        let launch = authority.into();
         if let Some(found) = self.launches.get(&launch) {
             return Arc::clone(&found);
         }
@@ -88,7 +118,7 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
-    use sallyport_model::TestClock;
+    use sallyport_model::{LaunchId, TestClock};
 
     use super::*;
 

@@ -16,8 +16,9 @@ use sallyport_proto::{
     launch::v1::{ResolveRequest, ResolveResponse, launch_auth_client::LaunchAuthClient},
 };
 use sallyport_resilience::{Priority, Rate, TokenBucket};
-use sallyport_rpc::{Transport, code_of, revocation::Watch};
+use sallyport_rpc::{Transport, code_of, once_more, revocation::Watch};
 
+use super::{holder::Holder, run::Run, shared_seen::SeenKey};
 use crate::metrics::GatewayMetrics;
 
 /// Sessions kept at most; beyond it the expired ones are swept, and if none is, the cache starts anew.
@@ -46,11 +47,13 @@ pub(crate) struct Session {
     pub(crate) renewable: bool,
     pub(crate) token_expires_at: Micros,
     pub(crate) launch_traceparent: String,
+    /// Keys the hashes by which replicas tell each other what this launch has seen.
+    pub(crate) seen_key: SeenKey,
 }
 
 impl Session {
     /// Reads launch-auth's answer. A member that does not convert is a defect, never a default.
-    fn read(answer: ResolveResponse) -> Result<Self, Code> {
+    fn read(answer: ResolveResponse, secret: &Secret<String>) -> Result<Self, Code> {
         let broken = |_| Code::Internal;
         let user = answer.user.ok_or(Code::IdentityInvalid)?;
         let optional = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -75,6 +78,7 @@ impl Session {
             renewable: answer.renewable,
             token_expires_at: answer.token_expires_at,
             launch_traceparent: answer.launch_traceparent,
+            seen_key: SeenKey::of(secret),
         })
     }
 
@@ -172,6 +176,42 @@ impl Sessions {
         Ok(())
     }
 
+    /// Whether a run may still act: its grant stands and its batch has its lease.
+    pub(crate) fn check_run(&self, run: &Run) -> Result<(), Code> {
+        if !self.watch.is_fresh() {
+            return Err(Code::RevocationStale);
+        }
+        // No launch is behind a job's grant; the grant's own id stands for none.
+        if self.watch.is_revoked(LaunchId::from_uuid(run.grant.uuid()), run.grant) {
+            return Err(Code::GrantRevoked);
+        }
+        if self.clock.now() >= run.expires_at && !sallyport_model::planted!("run-outlives-its-lease") {
+            return Err(Code::RunExpired);
+        }
+        Ok(())
+    }
+
+    /// Whether whoever holds the authority may still act on it.
+    pub(crate) fn check_holder(&self, holder: Holder<'_>) -> Result<(), Code> {
+        match holder {
+            Holder::Session(session) => self.check(session),
+            Holder::Run(run) => self.check_run(run),
+        }
+    }
+
+    /// Whether it is known which sessions were ended.
+    pub(crate) fn are_known(&self) -> bool {
+        self.watch.is_fresh()
+    }
+
+    /// Whether the authorisation behind an earlier approval may still be used, with no session at hand.
+    pub(crate) fn check_grant(&self, launch: LaunchId, grant: GrantId) -> Result<(), Code> {
+        if !self.watch.is_fresh() {
+            return Err(Code::RevocationStale);
+        }
+        if self.watch.is_revoked(launch, grant) { Err(Code::SessionRevoked) } else { Ok(()) }
+    }
+
     fn cached(&self, key: &Key) -> Option<Arc<Session>> {
         let now = self.clock.now();
         let found = self.cache.get(key)?;
@@ -185,9 +225,12 @@ impl Sessions {
             launch_id: convert::id_bytes(key.0.uuid()),
             session_secret: secret.expose().clone(),
         };
-        let answer =
-            self.launch.clone().resolve(request).await.map_err(|status| code_of(&status))?.into_inner();
-        let session = Session::read(answer)?;
+        let answer = once_more(|| {
+            let (mut launch, request) = (self.launch.clone(), request.clone());
+            async move { launch.resolve(request).await }
+        });
+        let answer = answer.await.map_err(|status| code_of(&status))?.into_inner();
+        let session = Session::read(answer, secret)?;
         if session.launch != key.0 {
             return Err(Code::SessionMissing);
         }

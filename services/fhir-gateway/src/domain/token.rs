@@ -9,7 +9,7 @@ use sallyport_proto::{
     convert,
     vault::v1::{AccessTokenRequest, AccessTokenResponse, token_vault_client::TokenVaultClient},
 };
-use sallyport_rpc::{Transport, code_of};
+use sallyport_rpc::{Transport, code_of, once_more};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::session::sha256;
@@ -26,11 +26,22 @@ pub(crate) struct Token {
     pub(crate) secret: Secret<String>,
     /// What the last token response granted.
     pub(crate) granted: Arc<ScopeSet>,
+    /// Whose it is.
+    pub(crate) whose: Arc<GrantOf>,
+}
+
+/// Where a grant is good, and to whom it was given. Empty names where the vault does not say.
+pub(crate) struct GrantOf {
+    pub(crate) endpoint: String,
+    pub(crate) registration: String,
+    /// Given to the registration itself, not to a person.
+    pub(crate) is_service: bool,
 }
 
 struct Sealed {
     bytes: Vec<u8>,
     granted: Arc<ScopeSet>,
+    whose: Arc<GrantOf>,
     usable_until: Micros,
 }
 
@@ -108,7 +119,11 @@ impl Inner {
             return None;
         }
         let text = std::str::from_utf8(opened.expose()).ok()?;
-        Some(Token { secret: Secret::new(text.to_owned()), granted: Arc::clone(&sealed.granted) })
+        Some(Token {
+            secret: Secret::new(text.to_owned()),
+            granted: Arc::clone(&sealed.granted),
+            whose: Arc::clone(&sealed.whose),
+        })
     }
 
     async fn ask(
@@ -123,15 +138,19 @@ impl Inner {
             return Ok(token);
         }
         self.metrics.hop("token-vault");
-        let request = AccessTokenRequest {
+        let message = AccessTokenRequest {
             tenant: tenant.as_str().to_owned(),
             grant_id: convert::id_bytes(grant.uuid()),
             rejected_sha256: rejected.map(Vec::from).unwrap_or_default(),
         };
-        let mut request = tonic::Request::new(request);
-        request.set_timeout(Duration::from_secs(30));
-        let answer = self.vault.clone().access_token(request).await.map_err(|status| code_of(&status))?;
-        self.keep(grant, answer.into_inner())
+        // The vaults agree on who refreshes; asking another one while the first is lost waits for that refresh.
+        let answer = once_more(|| {
+            let mut vault = self.vault.clone();
+            let mut request = tonic::Request::new(message.clone());
+            request.set_timeout(Duration::from_secs(30));
+            async move { vault.access_token(request).await }
+        });
+        self.keep(grant, answer.await.map_err(|status| code_of(&status))?.into_inner())
     }
 
     fn keep(&self, grant: GrantId, answer: AccessTokenResponse) -> Result<Token, Code> {
@@ -141,10 +160,13 @@ impl Inner {
         }
         let now = self.clock.now();
         let granted = Arc::new(ScopeSet::parse(&answer.granted_scope));
+        let (endpoint, registration) = (answer.endpoint, answer.registration);
+        let whose = Arc::new(GrantOf { endpoint, registration, is_service: answer.is_service });
         let usable_until = answer.expires_at.saturating_sub(MARGIN).min(now.saturating_add(KEEP));
         let bytes = self.key.seal(&place(grant), secret.expose().as_bytes());
-        self.cache.insert(grant, Sealed { bytes, granted: Arc::clone(&granted), usable_until });
-        Ok(Token { secret, granted })
+        let sealed = Sealed { bytes, granted: Arc::clone(&granted), whose: Arc::clone(&whose), usable_until };
+        self.cache.insert(grant, sealed);
+        Ok(Token { secret, granted, whose })
     }
 }
 

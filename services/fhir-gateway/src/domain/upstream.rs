@@ -1,16 +1,16 @@
 //! One call to an EHR: token attached, headers from a list, one refresh and one replay after a 401, errors read.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use sallyport_egress::{
-    Bytes, HeaderMap, HeaderName, HeaderValue, Instant, Method, Request, Response, Url, header,
-};
-use sallyport_fhir::outcome;
-use sallyport_model::{AccessContext, Code, Micros, RequestId, Secret};
+use sallyport_egress::{Bytes, HeaderMap, HeaderName, HeaderValue, Instant, Method, Request, Url, header};
+use sallyport_model::{AccessContext, Code, RequestId, Secret};
+use sallyport_resilience::Priority;
 
 use super::{
-    admit::{Admitted, Expected, covered},
+    admit::{Admitted, Control, Expected, covered},
+    normalise::{self, Exchange},
     place::Place,
+    run::Run,
     token::Token,
 };
 use crate::{Gateway, error::Refusal};
@@ -26,7 +26,11 @@ pub(crate) struct Answer {
 pub(crate) struct Sent<'a> {
     pub(crate) if_none_match: Option<&'a HeaderValue>,
     pub(crate) request_id: RequestId,
+    /// Who waits for the answer.
+    pub(crate) priority: Priority,
     pub(crate) deadline: Instant,
+    /// The run it is made for, where it is one.
+    pub(crate) run: Option<&'a Arc<Run>>,
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -40,20 +44,34 @@ pub(crate) async fn call(
     admitted: &Admitted,
     sent: &Sent<'_>,
 ) -> Result<Answer, Refusal> {
-    let token = gateway.tokens.get(&access.tenant, access.grant, None, sent.deadline).await?;
+    let token = token(gateway, access, sent, None).await?;
     still_covered(access, admitted, &token)?;
-    let first = send(gateway, place, admitted, sent, Some(&token.secret)).await?;
-    if first.status.as_u16() != 401 {
-        return read(first, sent, Some(&token.secret), gateway.clock.now());
+    let first = exchange(gateway, place, admitted, sent, Some(&token.secret)).await;
+    if !is_about_the_token(&first) {
+        return first;
     }
     // Reads have no effect to repeat, so one replay under a fresh token is safe.
-    let fresh = gateway.tokens.get(&access.tenant, access.grant, Some(&token.secret), sent.deadline).await?;
+    let fresh = self::token(gateway, access, sent, Some(&token.secret)).await?;
     still_covered(access, admitted, &fresh)?;
-    let second = send(gateway, place, admitted, sent, Some(&fresh.secret)).await?;
-    if second.status.as_u16() == 401 {
+    let second = exchange(gateway, place, admitted, sent, Some(&fresh.secret)).await;
+    if is_about_the_token(&second) {
         gateway.tokens.forget(access.grant);
     }
-    read(second, sent, Some(&fresh.secret), gateway.clock.now())
+    second
+}
+
+/// The grant's token, if it is one for this call. `rejected` is the one that the EHR has just refused.
+pub(crate) async fn token(
+    gateway: &Gateway,
+    access: &AccessContext,
+    sent: &Sent<'_>,
+    rejected: Option<&Secret<String>>,
+) -> Result<Token, Refusal> {
+    let token = gateway.tokens.get(&access.tenant, access.grant, rejected, sent.deadline).await?;
+    if let Some(run) = sent.run {
+        run.admits(&token)?;
+    }
+    Ok(token)
 }
 
 /// Makes a call that needs no token.
@@ -63,7 +81,12 @@ pub(crate) async fn open_call(
     admitted: &Admitted,
     sent: &Sent<'_>,
 ) -> Result<Answer, Refusal> {
-    read(send(gateway, place, admitted, sent, None).await?, sent, None, gateway.clock.now())
+    exchange(gateway, place, admitted, sent, None).await
+}
+
+/// Whatever its status: products differ in how they say it.
+fn is_about_the_token(result: &Result<Answer, Refusal>) -> bool {
+    result.as_ref().is_err_and(|refusal| refusal.code == Code::UpstreamUnauthorized)
 }
 
 /// A refresh may have narrowed what was granted at the launch.
@@ -72,18 +95,42 @@ fn still_covered(access: &AccessContext, admitted: &Admitted, token: &Token) -> 
     covered(access, &token.granted, resource_type, admitted.verb()).map(|_constraints| ())
 }
 
+/// One exchange, and a second where the connection broke and the endpoint's budget has one to spare.
+async fn exchange(
+    gateway: &Gateway,
+    place: &Place,
+    admitted: &Admitted,
+    sent: &Sent<'_>,
+    bearer: Option<&Secret<String>>,
+) -> Result<Answer, Refusal> {
+    let first = send(gateway, place, admitted, sent, bearer).await?;
+    // What may have begun an export is not asked for again: nobody could end the first one.
+    let begins = matches!(admitted.expected, Expected::Export(Control::KickOff(_)));
+    if begins || !first.may_pass || !place.limits.may_retry(gateway.clock.now()) {
+        return first.result;
+    }
+    // What refuses the second attempt (a breaker, a limit) is no better an answer than the first one's.
+    match send(gateway, place, admitted, sent, bearer).await {
+        Ok(second) => second.result,
+        Err(_refusal) => first.result,
+    }
+}
+
 async fn send(
     gateway: &Gateway,
     place: &Place,
     admitted: &Admitted,
     sent: &Sent<'_>,
     bearer: Option<&Secret<String>>,
-) -> Result<Response, Refusal> {
-    let sending = place.limits.admit(gateway.clock.now())?;
+) -> Result<Exchange, Refusal> {
+    let sending = gateway.circuits.admit(place, gateway.clock.now(), sent.priority).await?;
+    gateway.quotas.take(place, &admitted.profile, sent.priority).await?;
     gateway.metrics.hop("ehr");
-    let (method, body) = match &admitted.form {
-        Some(form) => (Method::POST, Bytes::from(form.clone())),
-        None => (Method::GET, Bytes::new()),
+    let (method, body) = match (&admitted.expected, &admitted.form) {
+        (Expected::Export(Control::Delete), _) => (Method::DELETE, Bytes::new()),
+        (Expected::Export(Control::KickOff(Some(body))), _) => (Method::POST, Bytes::from(body.clone())),
+        (_, Some(form)) => (Method::POST, Bytes::from(form.clone())),
+        (_, None) => (Method::GET, Bytes::new()),
     };
     let request = Request {
         method,
@@ -95,18 +142,35 @@ async fn send(
         max_body_bytes: gateway.config.max_answer_bytes,
         allow_loopback: place.allow_loopback,
     };
-    let answered = gateway.egress.send(&place.pins, request).await;
+    let pins = match admitted.expected {
+        Expected::Export(_) => &place.bulk_pins,
+        _ => &place.pins,
+    };
+    let answered = gateway.egress.send(pins, request).await;
     let now = gateway.clock.now();
-    let wait = answered.as_ref().ok().and_then(|response| retry_after(&response.headers, now));
-    sending.done(&answered, wait, now);
+    let exchange = normalise::read(answered, admitted, sent, bearer, now);
+    for change in sending.done(exchange.health, exchange.pause, now) {
+        gateway.circuits.tell(place, change, now).await;
+    }
     gateway.metrics.circuit(place.tenant.as_str(), place.endpoint.as_str(), place.limits.is_open());
-    Ok(answered?)
+    Ok(exchange)
 }
 
 /// The headers an EHR gets: these and no others.
 fn headers(admitted: &Admitted, sent: &Sent<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/fhir+json"));
+    let accept = match admitted.expected {
+        Expected::Export(Control::Status) => "application/json",
+        _ => "application/fhir+json",
+    };
+    headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
+    if let Expected::Export(Control::KickOff(body)) = &admitted.expected {
+        // Never `handling=lenient`: what a server then ignores would widen the export (BULK-02, BULK-17).
+        headers.insert(PREFER, HeaderValue::from_static("respond-async"));
+        if body.is_some() {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/fhir+json"));
+        }
+    }
     if matches!(admitted.expected, Expected::Searchset { .. }) {
         // A parameter that a server silently ignores would widen the search (FHIR R4 §3.1.1.3.1).
         headers.insert(PREFER, HeaderValue::from_static("handling=strict"));
@@ -122,61 +186,4 @@ fn headers(admitted: &Admitted, sent: &Sent<'_>) -> HeaderMap {
     }
     sallyport_telemetry::propagate::inject(&mut headers);
     headers
-}
-
-fn read(
-    response: Response,
-    sent: &Sent<'_>,
-    token: Option<&Secret<String>>,
-    now: Micros,
-) -> Result<Answer, Refusal> {
-    let status = response.status.as_u16();
-    let mut headers = response.headers;
-    if let (true, Some(token)) = (sallyport_model::planted!("token-in-browser"), token)
-        && let Ok(leak) = HeaderValue::try_from(format!("W/\"{}\"", token.expose()))
-    {
-        headers.insert(header::ETAG, leak);
-    }
-    // The EHR's own id of the request is kept in the audit record.
-    if let (true, Some(token)) = (sallyport_model::planted!("token-in-database"), token)
-        && let Ok(leak) = HeaderValue::try_from(token.expose().as_str())
-    {
-        headers.insert(REQUEST_ID, leak);
-    }
-    match status {
-        200 => Ok(Answer { status, headers, body: response.body }),
-        304 if sent.if_none_match.is_some() => Ok(Answer { status, headers, body: Bytes::new() }),
-        200..=299 | 304 => Err(Refusal {
-            what: Some("the status does not fit the call"),
-            ..Refusal::upstream(Code::UpstreamInvalid, status)
-        }),
-        _ => {
-            let problem = outcome::read(status, &response.body);
-            Err(Refusal {
-                retry_after: retry_after(&headers, now),
-                ..Refusal::upstream(problem.code, status)
-            })
-        }
-    }
-}
-
-/// Longest wait that is passed on.
-const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
-
-/// `Retry-After` in seconds, whatever form it came in.
-fn retry_after(headers: &HeaderMap, now: Micros) -> Option<u64> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
-    let wait = sallyport_resilience::retry_after::parse(value, now, LONGEST_WAIT)?;
-    Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
-}
-
-/// The EHR's own id of a request, when it is a plain word that can stand in a record.
-pub(crate) fn vendor_request_id(headers: &HeaderMap) -> Option<String> {
-    let names = ["x-correlation-id", "x-request-id"];
-    let values = names.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
-    let is_plain = |v: &&str| {
-        (1..=64).contains(&v.len())
-            && v.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-    };
-    values.filter(is_plain).map(ToOwned::to_owned).next()
 }

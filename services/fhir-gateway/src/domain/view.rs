@@ -2,6 +2,7 @@
 
 use sallyport_proto::gateway::v1::{ViewResponse, view_response::Feature as Pb};
 use sallyport_registry::{Entry, Feature};
+use sallyport_vendors::data::LastUpdated;
 
 use super::{context, session::Session};
 
@@ -33,6 +34,7 @@ pub(crate) fn view(session: &Session, entry: &Entry<'_>) -> ViewResponse {
         time_zone: entry.tenant.time_zone.clone(),
         tenant: entry.tenant.id.as_str().to_owned(),
         app: entry.app.id.as_str().to_owned(),
+        edits_undated: *entry.endpoint.behaviour.known().data.last_updated == LastUpdated::Absent,
     }
 }
 

@@ -5,7 +5,6 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::Response,
 };
-use sallyport_fhir::outcome;
 use sallyport_model::RequestId;
 
 use crate::{domain::release::Released, error::Refusal};
@@ -40,12 +39,18 @@ pub(crate) fn json(body: Vec<u8>, request_id: RequestId) -> Response {
     bare(StatusCode::OK, Body::from(body), JSON, request_id)
 }
 
+/// Nothing but headers.
+pub(crate) fn empty(status: StatusCode, request_id: RequestId) -> Response {
+    let mut response = bare(status, Body::empty(), FHIR_JSON, request_id);
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    response
+}
+
 /// A refusal.
 pub(crate) fn refused(refusal: &Refusal, request_id: RequestId) -> Response {
     let status =
         StatusCode::from_u16(refusal.code.kind().http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = outcome::write(refusal.code, refusal.what, &request_id.to_string());
-    let mut response = bare(status, Body::from(body), FHIR_JSON, request_id);
+    let mut response = bare(status, Body::from(refusal.outcome(request_id)), FHIR_JSON, request_id);
     if let Some(seconds) = refusal.retry_after {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

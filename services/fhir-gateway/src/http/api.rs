@@ -10,6 +10,7 @@ use axum::{
 use sallyport_clinical::Section;
 use sallyport_fhir::{Interaction, Method, RawRequest};
 use sallyport_model::Code;
+use sallyport_resilience::Priority;
 
 use super::{
     answer,
@@ -121,15 +122,17 @@ pub(crate) async fn read_source(
     let prepared = source_interaction(gateway, session, reference, feature);
     let (interaction, feature) = match prepared {
         Ok(prepared) => prepared,
-        Err(refusal) => return Err(call::refuse(gateway, session, request_id, refusal).await),
+        Err(refusal) => return Err(call::refuse(gateway, session.into(), request_id, refusal).await),
     };
     let request = call::Request {
-        session,
+        holder: session.into(),
         feature: Some(&feature),
         interaction,
         if_none_match: None,
         request_id,
+        priority: Priority::Interactive,
         deadline: gateway.deadline(),
+        mapping: None,
     };
     call::run(gateway, request).await
 }

@@ -11,17 +11,15 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use sallyport_fhir::{Interaction, Method, RawRequest};
-use sallyport_model::Code;
+use sallyport_model::{Code, RequestId};
+use sallyport_resilience::Priority;
 
 use super::{
     answer,
     open::{self, Refused},
+    write,
 };
-use crate::{
-    Gateway,
-    domain::{call, release::Released},
-    error::Refusal,
-};
+use crate::{Gateway, domain::call, error::Refusal};
 
 /// The header by which a page names the feature that a call runs under.
 pub(crate) const FEATURE_HEADER: &str = "x-sallyport-feature";
@@ -30,14 +28,18 @@ pub(crate) const FEATURE_HEADER: &str = "x-sallyport-feature";
 pub(crate) async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let request_id = open::request_id(&parts.extensions);
-    match Box::pin(answered(&gateway, &parts, body)).await {
-        Ok(released) => answer::released(released, request_id),
+    match Box::pin(answered(&gateway, &parts, body, request_id)).await {
+        Ok(response) => response,
         Err((refusal, request_id)) => answer::refused(&refusal, request_id),
     }
 }
 
-async fn answered(gateway: &Gateway, parts: &Parts, body: Body) -> Result<Released, Refused> {
-    let request_id = open::request_id(&parts.extensions);
+async fn answered(
+    gateway: &Gateway,
+    parts: &Parts,
+    body: Body,
+    request_id: RequestId,
+) -> Result<Response, Refused> {
     // The raw path: routing and checks must not see different decodings of it.
     let below = parts.uri.path().strip_prefix("/fhir/").unwrap_or_default();
     let (launch, path) = match below.find('/') {
@@ -45,20 +47,31 @@ async fn answered(gateway: &Gateway, parts: &Parts, body: Body) -> Result<Releas
         None => (below, ""),
     };
     let session = open::open(gateway, launch, &parts.method, &parts.headers, request_id).await?;
+    if let Some(feature) = write::feature(gateway, &session, parts)
+        && !path.ends_with("/_search")
+    {
+        let answered = write::answered(gateway, &session, (parts, path, body), feature, request_id);
+        return Ok(Box::pin(answered).await);
+    }
     let read = interaction(gateway, &session, parts, path, body).await;
     let (interaction, feature) = match read {
         Ok(read) => read,
-        Err(refusal) => return Err((call::refuse(gateway, &session, request_id, refusal).await, request_id)),
+        Err(refusal) => {
+            return Err((call::refuse(gateway, (&session).into(), request_id, refusal).await, request_id));
+        }
     };
     let request = call::Request {
-        session: &session,
+        holder: (&session).into(),
         feature,
         interaction,
         if_none_match: parts.headers.get(header::IF_NONE_MATCH).cloned(),
         request_id,
+        priority: Priority::Interactive,
         deadline: gateway.deadline(),
+        mapping: None,
     };
-    call::run(gateway, request).await.map_err(|refusal| (refusal, request_id))
+    let released = call::run(gateway, request).await.map_err(|refusal| (refusal, request_id))?;
+    Ok(answer::released(released, request_id))
 }
 
 async fn interaction<'p>(
@@ -100,6 +113,11 @@ async fn form(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes
     if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") || !is_plain {
         return Err(Refusal::because(Code::MediaTypeUnsupported, "a search is posted as a form"));
     }
+    taken(headers, body, max_bytes).await
+}
+
+/// A body, never more than the cap.
+pub(super) async fn taken(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Bytes, Refusal> {
     let declared =
         headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     if declared.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > max_bytes)) {

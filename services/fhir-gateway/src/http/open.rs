@@ -48,7 +48,7 @@ pub(crate) async fn open(
         Err(code) => return Err(refused(not_opened(gateway, launch, request_id, code).await)),
     };
     if let Err(code) = browser::check(method, headers, &gateway.config.public_url) {
-        return Err(refused(call::refuse(gateway, &session, request_id, code.into()).await));
+        return Err(refused(call::refuse(gateway, (&session).into(), request_id, code.into()).await));
     }
     if browser::is_by_person(headers) {
         gateway.activity.note(session.launch, gateway.clock.now(), session.expires_at());

@@ -15,6 +15,8 @@ use axum::{
 };
 use tokio::sync::Semaphore;
 
+use crate::chart::Chart;
+
 /// A scripted answer.
 #[derive(Clone)]
 pub(crate) struct Reply {
@@ -22,15 +24,22 @@ pub(crate) struct Reply {
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: String,
     pub(crate) delay: Duration,
+    pub(crate) is_broken: bool,
 }
 
 impl Reply {
+    /// An answer that ends before it is whole.
+    pub(crate) fn broken() -> Self {
+        Self { is_broken: true, ..Self::json("") }
+    }
+
     pub(crate) fn new(status: u16, body: impl Into<String>) -> Self {
         Self {
             status,
             headers: vec![("content-type", "application/fhir+json".to_owned())],
             body: body.into(),
             delay: Duration::ZERO,
+            is_broken: false,
         }
     }
 
@@ -66,6 +75,7 @@ impl Seen {
 
 #[derive(Default)]
 struct Script {
+    chart: Option<Chart>,
     replies: HashMap<String, Vec<Reply>>,
     seen: Vec<Seen>,
 }
@@ -94,6 +104,29 @@ impl Ehr {
         self.script.lock().unwrap().replies.insert(format!("/fhir{path}"), replies.into());
     }
 
+    /// Answers any path of this host with these replies in turn; the last one stays.
+    pub(crate) fn at(&self, path: &str, replies: impl Into<Vec<Reply>>) {
+        self.script.lock().unwrap().replies.insert(path.to_owned(), replies.into());
+    }
+
+    /// What no path is scripted for is answered from this chart.
+    pub(crate) fn chart(&self, chart: Chart) {
+        self.script.lock().unwrap().chart = Some(chart);
+    }
+
+    pub(crate) fn with_chart(&self, change: impl FnOnce(&mut Chart)) {
+        change(self.script.lock().unwrap().chart.as_mut().unwrap());
+    }
+
+    /// How many records of a type the chart has.
+    pub(crate) fn written(&self, kind: &str) -> usize {
+        self.script.lock().unwrap().chart.as_ref().unwrap().count(kind)
+    }
+
+    pub(crate) fn newest(&self, kind: &str, id: &str) -> Option<serde_json::Value> {
+        self.script.lock().unwrap().chart.as_ref().unwrap().newest(kind, id).cloned()
+    }
+
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.script.lock().unwrap().seen.clone()
     }
@@ -113,15 +146,21 @@ impl Ehr {
 async fn answer(State(ehr): State<Ehr>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    let range = parts.headers.get("range").and_then(|v| v.to_str().ok()).map(str::to_owned);
     let target = parts.uri.path_and_query().unwrap().as_str().to_owned();
     let reply = {
         let mut script = ehr.script.lock().unwrap();
         let body = String::from_utf8_lossy(&body).into_owned();
-        script.seen.push(Seen { method: parts.method.to_string(), target, headers: parts.headers, body });
+        let seen = Seen { method: parts.method.to_string(), target, headers: parts.headers, body };
+        script.seen.push(seen.clone());
         match script.replies.get_mut(parts.uri.path()) {
             Some(replies) if replies.len() > 1 => replies.remove(0),
             Some(replies) => replies[0].clone(),
-            None => Reply::new(404, ""),
+            None => {
+                let base = format!("{}/fhir", ehr.url);
+                let charted = script.chart.as_mut().and_then(|chart| chart.answer(&seen, &base));
+                charted.unwrap_or_else(|| Reply::new(404, ""))
+            }
         }
     };
     let gate = ehr.gate.lock().unwrap().clone();
@@ -129,8 +168,34 @@ async fn answer(State(ehr): State<Ehr>, request: Request) -> Response {
         gate.acquire().await.unwrap().forget();
     }
     tokio::time::sleep(reply.delay).await;
-    let mut response = Response::new(Body::from(reply.body));
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap();
+    let range = range.filter(|_| reply.headers.iter().any(|(name, _)| *name == "accept-ranges"));
+    let from = range.as_deref().and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+    let (status, body, content_range) = match from {
+        Some(from) if from < reply.body.len() => {
+            let whole = reply.body.len();
+            (206, reply.body[from..].to_owned(), Some(format!("bytes {from}-{}/{whole}", whole - 1)))
+        }
+        _ => (reply.status, reply.body, None),
+    };
+    let is_streamed = reply.headers.iter().any(|(name, _)| *name == "accept-ranges");
+    let body = match (reply.is_broken, is_streamed) {
+        (true, _) => Body::from_stream(futures_util::stream::iter([
+            Ok("{".to_owned()),
+            Err(std::io::Error::other("cut")),
+        ])),
+        // In two pieces, as a network would.
+        (false, true) => {
+            let (first, second) = body.as_bytes().split_at(body.len() / 2);
+            let pieces = [first.to_vec(), second.to_vec()].map(Ok::<_, std::convert::Infallible>);
+            Body::from_stream(futures_util::stream::iter(pieces))
+        }
+        (false, false) => Body::from(body),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    if let Some(range) = content_range {
+        response.headers_mut().insert("content-range", range.parse().unwrap());
+    }
     for (name, value) in reply.headers {
         response.headers_mut().append(name, value.parse().unwrap());
     }

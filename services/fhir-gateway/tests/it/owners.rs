@@ -39,6 +39,14 @@ const VAULT: AllowList = &[
     ("/sallyport.vault.v1.TokenVault/WatchRevocations", GATEWAY),
 ];
 
+/// Where a grant is good and to whom it was given, as the vault says.
+#[derive(Clone, Default)]
+pub(crate) struct GrantOf {
+    pub(crate) endpoint: String,
+    pub(crate) registration: String,
+    pub(crate) is_service: bool,
+}
+
 /// Both owners, sharing one list of revocations.
 #[derive(Clone)]
 pub(crate) struct Owners {
@@ -52,7 +60,9 @@ pub(crate) struct Owners {
     pub(crate) token_scope: Arc<Mutex<String>>,
     /// The vault refuses with this code.
     pub(crate) vault_refuses: Arc<Mutex<Option<Code>>>,
-    revoked: Arc<Mutex<Vec<LaunchId>>>,
+    /// For whom the vault says that a grant is.
+    pub(crate) grant_of: Arc<Mutex<GrantOf>>,
+    revoked: Arc<Mutex<Vec<What>>>,
     is_silent: Arc<AtomicBool>,
     version: Arc<AtomicI64>,
 }
@@ -67,6 +77,7 @@ impl Owners {
             token_calls: Arc::default(),
             token_scope: Arc::default(),
             vault_refuses: Arc::default(),
+            grant_of: Arc::default(),
             revoked: Arc::default(),
             is_silent: Arc::default(),
             version: Arc::new(AtomicI64::new(1)),
@@ -88,7 +99,11 @@ impl Owners {
     }
 
     pub(crate) fn revoke(&self, launch: LaunchId) {
-        self.revoked.lock().unwrap().push(launch);
+        self.revoked.lock().unwrap().push(What::Launch(convert::id_bytes(launch.uuid())));
+    }
+
+    pub(crate) fn revoke_grant(&self, grant: &[u8]) {
+        self.revoked.lock().unwrap().push(What::Grant(grant.to_vec()));
     }
 
     /// The owners can no longer read their tables.
@@ -107,9 +122,9 @@ impl Owners {
                 let rows = revoked.lock().unwrap();
                 let number = |n: usize| i64::try_from(n).unwrap() + 1;
                 let events = rows.iter().enumerate().filter(|(n, _)| number(*n) > after);
-                let event = |(n, id): (usize, &LaunchId)| RevocationEvent {
+                let event = |(n, what): (usize, &What)| RevocationEvent {
                     sequence: number(n),
-                    what: Some(What::Launch(convert::id_bytes(id.uuid()))),
+                    what: Some(what.clone()),
                 };
                 Page { events: events.map(event).collect(), head: i64::try_from(rows.len()).unwrap() }
             });
@@ -181,11 +196,15 @@ impl TokenVault for Owners {
         if !request.into_inner().rejected_sha256.is_empty() {
             self.version.fetch_add(1, Ordering::SeqCst);
         }
+        let grant = self.grant_of.lock().unwrap().clone();
         Ok(Response::new(vault::AccessTokenResponse {
             access_token: self.token(),
             expires_at: self.clock.now() + 300_000_000,
             granted_scope: self.token_scope.lock().unwrap().clone(),
             version: self.version.load(Ordering::SeqCst),
+            endpoint: grant.endpoint,
+            registration: grant.registration,
+            is_service: grant.is_service,
         }))
     }
 
@@ -214,6 +233,34 @@ impl TokenVault for Owners {
         &self,
         _: Request<vault::IntrospectRequest>,
     ) -> Result<Response<vault::IntrospectResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn check_grant(
+        &self,
+        _: Request<vault::CheckGrantRequest>,
+    ) -> Result<Response<vault::CheckGrantResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn client_credentials(
+        &self,
+        _: Request<vault::ClientCredentialsRequest>,
+    ) -> Result<Response<vault::ClientCredentialsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn rotate_keys(
+        &self,
+        _: Request<vault::RotateKeysRequest>,
+    ) -> Result<Response<vault::RotateKeysResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn key_status(
+        &self,
+        _: Request<vault::KeyStatusRequest>,
+    ) -> Result<Response<vault::KeyStatusResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The path of the `next` link below the launch.
-fn next(answer: &Answer, launch: impl std::fmt::Display) -> String {
+pub(crate) fn next(answer: &Answer, launch: impl std::fmt::Display) -> String {
     let (_, after) = answer.body.split_once(r#""relation":"next","url":""#).unwrap_or_default();
     let url = after.split('"').next().unwrap_or_default();
     url.strip_prefix(&format!("http://app.test:8080/fhir/{launch}")).unwrap_or_default().to_owned()

@@ -73,6 +73,19 @@ async fn a_grant_that_is_dead_or_uncertain_is_told_as_such() {
 }
 
 #[tokio::test]
+async fn the_token_at_hand_is_used_while_the_vault_has_none_to_give() {
+    let world = World::start().await;
+    let tab = world.tab("a");
+    world.ehr.on("/Condition", [Reply::json(searchset(&[])), Reply::json(searchset(&[]))]);
+    assert_eq!(world.get(&tab, "/Condition").await.status, 200);
+    *world.owners.vault_refuses.lock().unwrap() = Some(sallyport_model::Code::DependencyDown);
+    assert_eq!(world.get(&tab, "/Condition").await.status, 200);
+    world.advance(Duration::from_secs(61)).await;
+    assert_eq!(world.get(&tab, "/Condition").await.code(), "service.unavailable");
+    assert_eq!(world.ehr.seen().len(), 2, "nothing is sent without a token");
+}
+
+#[tokio::test]
 async fn a_slow_ehr_is_not_waited_for_longer_than_told() {
     let world = World::with(|config| {
         config.call_timeout_ms = 200;
@@ -133,4 +146,64 @@ async fn an_ehr_that_keeps_failing_is_paused_and_tried_again() {
     world.ehr.on("/Condition", [Reply::json(searchset(&[]))]);
     world.advance(Duration::from_secs(6)).await;
     assert_eq!(world.get(&tab, "/Condition").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_search_answered_with_absurd_size_shape_or_spelling_is_refused() {
+    let world = World::start().await;
+    let tab = world.tab("a");
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let bundle = |entries: &str| {
+        Reply::json(format!(r#"{{"resourceType":"Bundle","type":"searchset","entry":[{entries}]}}"#))
+    };
+    let resource = |inside: &str| {
+        bundle(&format!(
+            r#"{{"resource":{{"resourceType":"Condition","subject":{{"reference":"Patient/a"}},{inside}}}}}"#
+        ))
+    };
+    for (reply, code) in [
+        (bundle(&format!("{}{{}}", "{},".repeat(999_999))), "ehr.too_large"),
+        (resource(&format!(r#""x":{deep}"#)), "ehr.invalid_response"),
+        (resource(r#""id":"\ud800""#), "ehr.invalid_response"),
+        (resource(r#""id":"1","id":"2""#), "ehr.invalid_response"),
+        (resource(r#""id":"1","\u0069d":"2""#), "ehr.invalid_response"),
+        (Reply::json(""), "ehr.invalid_response"),
+        (Reply::json("<Bundle xmlns=\"http://hl7.org/fhir\"/>"), "ehr.invalid_response"),
+        (Reply::json("null"), "ehr.invalid_response"),
+        (Reply::json(condition("1", "a")), "ehr.invalid_response"),
+    ] {
+        world.ehr.on("/Condition", [reply]);
+        let answer = world.get(&tab, "/Condition").await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (502, code), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn what_the_body_is_counts_and_not_what_the_ehr_calls_it() {
+    let world = World::start().await;
+    let tab = world.tab("a");
+    for content_type in ["text/html", "application/json+fhir", "application/xml", "image/svg+xml", ""] {
+        let headers = vec![("content-type", content_type.to_owned())];
+        world.ehr.on("/Condition/1", [Reply { headers, ..Reply::json(condition("1", "a")) }]);
+        let answer = world.get(&tab, "/Condition/1").await;
+        assert_eq!(answer.status, 200, "{content_type}");
+        assert_eq!(
+            (answer.header("content-type"), answer.header("x-content-type-options")),
+            ("application/fhir+json; charset=utf-8", "nosniff")
+        );
+    }
+}
+
+#[tokio::test]
+async fn ids_are_as_long_as_the_product_makes_them() {
+    let (epic, strict) = (World::at("epic").await, World::start().await);
+    for (world, length, status) in
+        [(&epic, 130, 200), (&epic, 131, 400), (&strict, 64, 200), (&strict, 65, 400)]
+    {
+        let tab = world.tab("a");
+        let path = format!("/Condition/{}", "i".repeat(length));
+        world.ehr.on(&path, [Reply::json(condition(&"i".repeat(length), "a"))]);
+        let answer = world.get(&tab, &path).await;
+        assert_eq!(answer.status, status, "{length}: {}", answer.body);
+    }
 }

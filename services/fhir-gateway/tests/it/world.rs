@@ -13,9 +13,13 @@ use sallyport_audit_client::{
     AuditClient, Settings,
     faults::{FaultyDisk, read_spool},
 };
+use sallyport_db::{
+    Pool,
+    testing::{self, TestDb},
+};
 use sallyport_egress::{Egress, Limits};
-use sallyport_fhir_gateway::{Config, Ports, Service, build};
-use sallyport_keyring::{Deployment, KeyEncryptionKey, LocalKey};
+use sallyport_fhir_gateway::{Config, MIGRATIONS, Ports, Service, build};
+use sallyport_keyring::testing::MemoryKey;
 use sallyport_model::{Clock, GrantId, LaunchId, Secret, ServiceName, TestClock, session};
 use sallyport_proto::{
     audit::v1::{Phase, Record},
@@ -30,7 +34,7 @@ use sallyport_telemetry::{health::Ready, metrics::Metrics};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::{ehr::Ehr, owners::Owners};
+use crate::{ehr::Ehr, owners::Owners, stores::Store};
 
 pub(crate) const ORIGIN: &str = "http://app.test:8080";
 const START: i64 = 1_760_000_000_000_000;
@@ -44,14 +48,28 @@ pub(crate) struct World {
     pub(crate) rpc: Served,
     pub(crate) ready: Ready,
     pub(crate) ehr: Ehr,
+    /// Where the files of exports may be without a token.
+    pub(crate) files: Ehr,
     pub(crate) owners: Owners,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) disk: FaultyDisk,
     pub(crate) metrics: Metrics,
+    pub(crate) store: Arc<Store>,
+    pub(crate) pool: Pool,
+    database: Option<Arc<TestDb>>,
     audit: AuditClient,
     spool: tempfile::TempDir,
-    kek: Arc<dyn KeyEncryptionKey>,
+    kek: Arc<MemoryKey>,
+    vendor: &'static str,
     shutdown: watch::Sender<bool>,
+}
+
+/// What replicas stand on together.
+struct Shared {
+    kek: Arc<MemoryKey>,
+    store: Arc<Store>,
+    pool: Pool,
+    database: Option<Arc<TestDb>>,
 }
 
 /// One open launch and its cookie.
@@ -87,34 +105,92 @@ impl World {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::of("sandbox", change).await
+    }
+
+    /// The scripted EHR registered as a product of `vendor`.
+    pub(crate) async fn at(vendor: &'static str) -> Self {
+        Self::of(vendor, |_| {}).await
+    }
+
+    pub(crate) async fn of(vendor: &'static str, change: impl FnOnce(&mut Config)) -> Self {
+        Self::over(vendor, None, change).await
+    }
+
+    async fn over(vendor: &'static str, pool: Option<Pool>, change: impl FnOnce(&mut Config)) -> Self {
         #[cfg(feature = "planted-bugs")]
         if let Ok(name) = std::env::var("SALLYPORT_PLANTED") {
             sallyport_model::planted::set(&[&name]);
         }
         let ehr = Ehr::start().await;
-        let tenant = include_str!("tenant.toml").replace("{ehr}", &ehr.url);
         let clock = Arc::new(TestClock::at(START));
         let shared: Arc<dyn Clock> = clock.clone();
         let owners = Owners::new(Arc::clone(&shared));
         ALL_SCOPES.clone_into(&mut owners.token_scope.lock().unwrap());
+        let kek = MemoryKey::new();
+        let (pool, database) = match pool {
+            Some(pool) => (pool, None),
+            None => {
+                let database = TestDb::sqlite(MIGRATIONS).await.unwrap();
+                (database.pool.clone(), Some(Arc::new(database)))
+            }
+        };
+        let shared = Shared { kek, store: Arc::new(Store::new(shared)), pool, database };
+        let files = Ehr::start().await;
+        Self::on(vendor, (ehr, files), owners, clock, shared, change).await
+    }
+
+    /// Another replica: a process of its own on the same store, keys, owners and EHR.
+    pub(crate) async fn replica(&self) -> Self {
+        let hosts = (self.ehr.clone(), self.files.clone());
+        let (owners, clock) = (self.owners.clone(), Arc::clone(&self.clock));
+        let shared = Shared {
+            kek: Arc::clone(&self.kek),
+            store: Arc::clone(&self.store),
+            pool: self.pool.replica(),
+            database: self.database.clone(),
+        };
+        Self::on(self.vendor, hosts, owners, clock, shared, |_| {}).await
+    }
+
+    async fn on(
+        vendor: &'static str,
+        (ehr, files): (Ehr, Ehr),
+        owners: Owners,
+        clock: Arc<TestClock>,
+        Shared { kek, store, pool, database }: Shared,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let file = |tenant: &str, prefix: &str| {
+            let text = include_str!("tenant.toml").replace("{ehr}", &ehr.url).replace("{vendor}", vendor);
+            let text = text.replace("{tenant}", tenant).replace("{prefix}", prefix);
+            (PathBuf::from(format!("{tenant}.toml")), text.replace("{files}", &files.url))
+        };
+        let tenants = [file("general", ""), file("other", "other-")];
+        let shared: Arc<dyn Clock> = clock.clone();
         let spool = tempfile::tempdir().unwrap();
-        let kek: Arc<dyn KeyEncryptionKey> =
-            Arc::new(LocalKey::open_or_create(&spool.path().join("kek"), Deployment::Development).unwrap());
         let disk = FaultyDisk::default();
         let settings = Settings { disk: Arc::new(disk.clone()), ..Settings::new(spool.path().join("audit")) };
         let opened = AuditClient::open(settings, ServiceName::FhirGateway, kek.clone(), shared.clone()).await;
         let (audit, _relay) = opened.unwrap();
         let metrics = Metrics::new();
         let (shutdown, ending) = watch::channel(false);
-        let mut config =
-            Config { public_url: ORIGIN.to_owned(), activity_flush_seconds: 1, ..Config::default() };
+        let mut config = Config {
+            public_url: ORIGIN.to_owned(),
+            activity_flush_seconds: 1,
+            write_look_interval_ms: 20,
+            ..Config::default()
+        };
         change(&mut config);
         let ports = Ports {
-            registry: Arc::new(Registry::from_texts(&[(PathBuf::from("general.toml"), tenant)]).unwrap()),
+            registry: Arc::new(Registry::from_texts(&tenants).unwrap()),
             launch_auth: owners.launch_auth(),
             token_vault: owners.token_vault(),
+            pool: pool.clone(),
             audit: audit.clone(),
             egress: Egress::new(Limits::default()).unwrap(),
+            kv: store.clone(),
+            kek: kek.clone(),
             clock: shared,
             metrics: metrics.clone(),
             shutdown: ending,
@@ -129,13 +205,18 @@ impl World {
             rpc: rpc.unwrap(),
             ready,
             ehr,
+            files,
             owners,
             clock,
             disk,
             metrics,
+            store,
+            pool,
+            database,
             audit,
             spool,
             kek,
+            vendor,
             shutdown,
         };
         until("the gateway knows the revocations", || (world.ready)().is_ok()).await;
@@ -184,6 +265,15 @@ impl World {
         self.send(self.request(tab, "GET", path).body(Body::empty()).unwrap()).await
     }
 
+    /// A section of the chart, as our own page reads it.
+    pub(crate) async fn chart(&self, tab: &Tab, section: &str) -> Answer {
+        let request = Request::builder()
+            .uri(format!("/api/{}/v1/chart/{section}", tab.launch))
+            .header("sec-fetch-site", "same-origin")
+            .header("cookie", format!("{}={}", session::cookie_name(tab.launch), tab.secret.expose()));
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
     /// POST of a form by our own page.
     pub(crate) async fn post(&self, tab: &Tab, path: &str, form: impl Into<Body>) -> Answer {
         let request =
@@ -216,6 +306,34 @@ impl World {
         FhirGatewayClient::new(Transport::local(self.rpc.clone(), ServiceName::Web))
     }
 
+    /// A client of the gRPC side, as `job-worker` has it.
+    pub(crate) fn job_worker(&self) -> FhirGatewayClient<Transport> {
+        FhirGatewayClient::new(Transport::local(self.rpc.clone(), ServiceName::JobWorker))
+            .max_decoding_message_size(32 << 20)
+    }
+
+    /// The SQLite file's folder.
+    pub(crate) fn folder(&self) -> Option<&std::path::Path> {
+        self.database.as_ref()?.folder()
+    }
+
+    /// How often the key-encryption key was asked, over all replicas.
+    pub(crate) fn kek_calls(&self) -> usize {
+        self.kek.calls()
+    }
+
+    /// How many `fdatasync` calls this replica made on its spool.
+    pub(crate) fn fdatasyncs(&self) -> u64 {
+        self.audit.fdatasyncs()
+    }
+
+    /// How many calls to `to` this replica counted.
+    pub(crate) fn hops(&self, to: &str) -> u64 {
+        let name = format!("sallyport_gateway_hops_total{{to=\"{to}\"}} ");
+        let text = self.metrics.render();
+        text.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok()).unwrap_or(0)
+    }
+
     /// Turns the clock, and waits for the heartbeats that tell the gateway that its knowledge is fresh again.
     pub(crate) async fn advance(&self, by: Duration) {
         self.clock.advance(by);
@@ -225,13 +343,35 @@ impl World {
     /// Everything in the spool.
     pub(crate) async fn records(&self) -> Vec<Record> {
         self.audit.flush().await.unwrap();
-        read_spool(&self.spool.path().join("audit"), Arc::clone(&self.kek)).await.unwrap()
+        read_spool(&self.spool.path().join("audit"), self.kek.clone()).await.unwrap()
     }
 
     /// What ended: outcomes and events.
     pub(crate) async fn ended(&self) -> Vec<Record> {
         self.records().await.into_iter().filter(|r| r.phase() != Phase::Intent).collect()
     }
+}
+
+/// Runs a test in a world of its own on every database.
+pub(crate) async fn each<F, Fut>(test: F)
+where
+    F: Fn(World) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    each_at("sandbox", test).await;
+}
+
+/// The same with the scripted EHR registered as a product of `vendor`.
+pub(crate) async fn each_at<F, Fut>(vendor: &'static str, test: F)
+where
+    F: Fn(World) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let test = &test;
+    testing::each(MIGRATIONS, |pool| async move {
+        test(World::over(vendor, Some(pool), |_| {}).await).await;
+    })
+    .await;
 }
 
 impl Drop for World {

@@ -83,7 +83,11 @@ async fn receive(
         vendor.id = entry.endpoint.vendor.as_str(),
         outcome = tracing::field::Empty,
     );
+    // The launch's trace goes on; the request that brought the answer has one of its own, and the two are joined.
     sallyport_telemetry::propagate::set_parent_text(&span, &found.transaction.traceparent);
+    if let Some(request) = sallyport_telemetry::propagate::traceparent() {
+        sallyport_telemetry::propagate::link(&span, &request);
+    }
     async {
         let outcome = match admit(app, visit, &entry, &found).await {
             Ok(Admitted::Again(arrival)) => Ok(arrival),
@@ -220,6 +224,7 @@ async fn open(
     exchanged: ExchangeResponse,
 ) -> Result<Arrival, Code> {
     let session = session_of(app, entry, transaction, exchanged)?;
+    checks::step_up(app, entry, transaction, &session).await?;
     let launch = session.launch;
     let secret: Secret<String> = new_secret();
     let mut set_cookies = make_room(app, &visit.cookies.0).await;
@@ -243,8 +248,8 @@ fn session_of(
     transaction: &Transaction,
     exchanged: ExchangeResponse,
 ) -> Result<Session, Code> {
-    let profile = sallyport_vendors::profile(&entry.endpoint.vendor).ok_or(Code::Internal)?;
-    let context = LaunchContext::parse(&exchanged.context_json, profile.max_id_length)
+    let profile = entry.endpoint.behaviour.now(app.clock.now())?;
+    let context = LaunchContext::parse(&exchanged.context_json, *profile.data.max_id_length)
         .map_err(|_fault| Code::ContextInvalid)?;
     let granted = ScopeSet::parse(&exchanged.granted_scope);
     if context.check_patient(&granted) == Err(ContextFault::PatientMissing) {

@@ -1,7 +1,10 @@
 //! What was granted against what the app needs at least.
 
-use sallyport_model::scope::ScopeSet;
-use sallyport_registry::Entry;
+use sallyport_model::{Code, scope::ScopeSet};
+use sallyport_registry::{Entry, FeatureKind};
+
+use super::{App, resolve};
+use crate::store::{Session, Transaction};
 
 /// Whether the app entry's default feature can run with what was granted: without it the app would open on nothing.
 /// Other features may be off; the page says so.
@@ -10,6 +13,34 @@ pub(crate) fn is_enough(entry: &Entry<'_>, granted: &ScopeSet) -> bool {
         return true;
     }
     entry.features().find(|f| f.id == entry.app.default_feature).is_some_and(|feature| feature.is_on(granted))
+}
+
+/// What a step-up has to bring back: the same person, the same patient, the session it started from still open, and what it
+/// was made for.
+///
+/// # Errors
+/// Why the new session is not opened.
+pub(crate) async fn step_up(
+    app: &App,
+    entry: &Entry<'_>,
+    transaction: &Transaction,
+    session: &Session,
+) -> Result<(), Code> {
+    let Some(of) = transaction.step_up_of else { return Ok(()) };
+    let before = resolve::open(app, of).await?;
+    let is_the_same = before.registration == session.registration
+        && before.user.is_some()
+        && before.user == session.user
+        && before.patient.is_some()
+        && before.patient == session.patient;
+    if !is_the_same && !sallyport_model::planted!("step-up-of-anybody") {
+        return Err(Code::LaunchStepUpOther);
+    }
+    let granted = ScopeSet::parse(&session.granted_scope);
+    let mut wanted = entry
+        .features()
+        .filter(|f| f.kind == FeatureKind::InteractiveWrite && transaction.features.contains(&f.id));
+    if wanted.all(|feature| feature.is_on(&granted)) { Ok(()) } else { Err(Code::ScopeRequiredMissing) }
 }
 
 #[cfg(test)]

@@ -26,6 +26,17 @@ pub(crate) async fn resolve(app: &App, launch: LaunchId, secret: &Secret<String>
     Ok(open.session)
 }
 
+/// The session of `launch` if it lives, whoever asks: for what a launch that started from it is compared with.
+///
+/// # Errors
+/// As [`resolve`].
+pub(crate) async fn open(app: &App, launch: LaunchId) -> Result<Session, Code> {
+    let open = app.store.session(launch).await.map_err(|error| unavailable(&error))?;
+    let open = open.ok_or(Code::SessionMissing)?;
+    alive(&open, app.clock.now(), app.config.idle_micros())?;
+    Ok(open.session)
+}
+
 /// The session of `launch` if this browser has it.
 ///
 /// # Errors

@@ -2,21 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use sallyport_model::{Code, LaunchId, Secret, scope::ScopeSet};
+use sallyport_model::{
+    Code, LaunchId, Secret,
+    scope::{Dialect, ScopeSet},
+};
 use sallyport_proto::audit::v1::Kind;
-use sallyport_registry::Entry;
+use sallyport_registry::{Entry, Feature, FeatureKind};
 use sallyport_smart::{
     authorize::{Asked, LONG_REQUEST_BYTES, Request, choose_dialect, requested_scope},
     discovery::Smart,
     pkce::Verifier,
 };
+use sallyport_vendors::oauth::Pkce;
 use url::Url;
 
 use super::{App, Visit, digest, new_secret, random, record::Event, set_transaction_cookie};
 use crate::{
     discovery::{Pinned, code_of, pin, requirements},
     error::{Refusal, unavailable},
-    store::{NewLaunch, Transaction},
+    store::{NewLaunch, Session, Transaction},
 };
 
 /// What arrived at `/launch`.
@@ -45,6 +49,13 @@ struct Chosen<'a> {
     /// `iss` as received, or the registered base of a standalone launch: what `aud` will be.
     aud: String,
     launch: Option<String>,
+    step_up: Option<StepUp<'a>>,
+}
+
+/// An authorisation for one more feature, from within a session.
+struct StepUp<'a> {
+    of: LaunchId,
+    feature: &'a Feature,
 }
 
 /// Starts a launch, counts it and records it.
@@ -65,6 +76,46 @@ pub(crate) async fn start(app: &App, visit: &Visit, arrived: Arrived) -> Result<
         Err(refusal) => note_refusal(app, visit, kind, refusal).await,
     }
     outcome
+}
+
+/// Starts the step-up authorisation for a feature that writes, from within an open session. It is a launch of its own:
+/// the EHR asks the person again, and what comes back opens a session beside the first.
+///
+/// # Errors
+/// The refusal to show.
+pub(crate) async fn step_up(
+    app: &App,
+    visit: &Visit,
+    session: &Session,
+    feature: &str,
+) -> Result<Departure, Refusal> {
+    let outcome = match choose_step_up(app, session, feature) {
+        Ok(chosen) => depart(app, visit, chosen).await,
+        Err(refusal) => Err(refusal),
+    };
+    match &outcome {
+        Ok(_) => app.numbers.launches.inc(&["step-up", "ok"]),
+        Err(refusal) => note_refusal(app, visit, "step-up", refusal).await,
+    }
+    outcome
+}
+
+fn choose_step_up<'a>(app: &'a App, session: &Session, feature: &str) -> Result<Chosen<'a>, Refusal> {
+    let entry = app.registry.registration(&session.registration).ok_or(Code::LaunchRegistrationUnknown)?;
+    let refuse = |code: Code| Refusal::new(code).at(&entry.tenant.id, &entry.registration.id);
+    let is_wanted = |f: &&Feature| {
+        f.id.as_str() == feature
+            && f.kind == FeatureKind::InteractiveWrite
+            && entry.app.features.contains(&f.id)
+    };
+    let found = entry.tenant.features.iter().find(is_wanted);
+    let feature = found.ok_or_else(|| refuse(Code::FeatureUnknown))?;
+    // The EHR's launch token is used up, so the EHR is asked as by a person who comes without one.
+    if !entry.registration.standalone {
+        return Err(refuse(Code::LaunchKindNotAllowed));
+    }
+    let step_up = Some(StepUp { of: session.launch, feature });
+    Ok(Chosen { entry, aud: entry.endpoint.fhir_base.clone(), launch: None, step_up })
 }
 
 /// A launch request that could not even be read, counted and recorded.
@@ -102,7 +153,7 @@ fn choose(app: &App, arrived: Arrived) -> Result<Chosen<'_>, Refusal> {
     let refuse = |code: Code| Refusal::new(code).at(&entry.tenant.id, &entry.registration.id);
     match (iss, launch) {
         (None, None) if entry.registration.standalone => {
-            Ok(Chosen { entry, aud: entry.endpoint.fhir_base.clone(), launch: None })
+            Ok(Chosen { entry, aud: entry.endpoint.fhir_base.clone(), launch: None, step_up: None })
         }
         (None, None) => Err(refuse(Code::LaunchKindNotAllowed)),
         (None, Some(_)) => Err(refuse(Code::LaunchIssuerMissing)),
@@ -115,7 +166,7 @@ fn choose(app: &App, arrived: Arrived) -> Result<Chosen<'_>, Refusal> {
             if !entry.registration.ehr_launch {
                 return Err(refuse(Code::LaunchKindNotAllowed));
             }
-            Ok(Chosen { entry, aud: iss, launch: Some(launch) })
+            Ok(Chosen { entry, aud: iss, launch: Some(launch), step_up: None })
         }
     }
 }
@@ -140,21 +191,23 @@ async fn depart(app: &App, visit: &Visit, chosen: Chosen<'_>) -> Result<Departur
 }
 
 async fn prepare(app: &App, visit: &Visit, chosen: Chosen<'_>) -> Result<Departure, Refusal> {
-    let Chosen { entry, aud, launch: launch_parameter } = chosen;
+    let Chosen { entry, aud, launch: launch_parameter, step_up } = chosen;
     let refuse = |code: Code| Refusal::new(code).at(&entry.tenant.id, &entry.registration.id);
-    let profile = sallyport_vendors::profile(&entry.endpoint.vendor).ok_or_else(|| refuse(Code::Internal))?;
+    let profile = entry.endpoint.behaviour.now(app.clock.now()).map_err(refuse)?;
     let is_ehr_launch = launch_parameter.is_some();
     let (smart, pinned) = locate(app, &entry, profile, &aud, is_ehr_launch).await.map_err(refuse)?;
 
     let launch = LaunchId::new(app.clock.as_ref());
     tracing::Span::current().record("launch.id", launch.to_string());
-    let features: Vec<_> = entry.launch_features().collect();
-    let needed = features.iter().fold(ScopeSet::default(), |all, feature| all.union(&feature.scopes()));
+    let mut features: Vec<_> = entry.launch_features().collect();
+    features.extend(step_up.as_ref().map(|step_up| step_up.feature));
     let lists_profile = smart.scopes.iter().any(|scope| scope == "profile");
-    let asked = Asked { is_ehr_launch, online_access: profile.online_access, profile: lists_profile };
-    let scope = requested_scope(&needed, asked, choose_dialect(entry.registration.dialect, &smart));
+    let asked = Asked { is_ehr_launch, online_access: *profile.tokens.online_access, profile: lists_profile };
+    let dialect = choose_dialect(entry.registration.dialect.or(profile.scopes.dialect.fixed()), &smart);
+    let scope = fitting_scope(&features, asked, dialect, *profile.scopes.max_bytes);
+    let scope = scope.ok_or_else(|| refuse(Code::LaunchScopeTooLong))?;
     let (state, browser, verifier) = (new_secret(), new_secret(), Verifier::from_random(random()));
-    let nonce = if profile.send_nonce { new_secret() } else { Secret::new(String::new()) };
+    let nonce = if *profile.oauth.send_nonce { new_secret() } else { Secret::new(String::new()) };
     let redirect_uri = app.config.absolute(&format!("/callback/{}", entry.registration.id));
     let now = app.clock.now();
     let text = |url: &Option<Url>| url.as_ref().map(|u| u.as_str().to_owned());
@@ -180,6 +233,7 @@ async fn prepare(app: &App, visit: &Visit, chosen: Chosen<'_>) -> Result<Departu
             requested_scope: scope.clone(),
             features: features.iter().map(|f| f.id.clone()).collect(),
             traceparent: sallyport_telemetry::propagate::traceparent().unwrap_or_default(),
+            step_up_of: step_up.as_ref().map(|step_up| step_up.of),
         },
         state_digest: digest(&state),
         browser_digest: digest(&browser),
@@ -188,22 +242,27 @@ async fn prepare(app: &App, visit: &Visit, chosen: Chosen<'_>) -> Result<Departu
     };
     app.store.insert_launch(&new).await.map_err(|error| refuse(unavailable(&error)).of(launch))?;
     let event = Event::new(Kind::Launch, Some(visit.request_id)).at(&entry).launch(launch).scopes(&scope, "");
-    let event = event.detail(if is_ehr_launch { "ehr" } else { "standalone" });
+    let event = event.detail(match (&step_up, is_ehr_launch) {
+        (Some(_), _) => "step-up",
+        (None, true) => "ehr",
+        (None, false) => "standalone",
+    });
     app.record(event).await.map_err(|code| refuse(code).of(launch))?;
 
     let challenge = verifier.challenge();
+    let sent_scope = profile.scopes.as_sent(&entry.endpoint.in_its_words(&scope));
     let request = Request {
         client_id: &entry.registration.client_id,
         redirect_uri: &redirect_uri,
-        scope: &scope,
+        scope: &sent_scope,
         state: &state,
-        aud: &aud,
+        aud: profile.oauth.audience.of(&aud),
         nonce: nonce.expose(),
         code_challenge: &challenge,
         launch: launch_parameter.as_deref(),
     };
     let is_post = smart.offers("authorize-post")
-        && (profile.authorize_post || request.encoded_length() > LONG_REQUEST_BYTES);
+        && (*profile.oauth.authorize_post || request.encoded_length() > LONG_REQUEST_BYTES);
     Ok(Departure {
         registration: entry.registration.id.clone(),
         authorize: pinned.authorize,
@@ -211,6 +270,22 @@ async fn prepare(app: &App, visit: &Visit, chosen: Chosen<'_>) -> Result<Departu
         is_post,
         set_cookie: set_transaction_cookie(launch, &browser, app.config.transaction_seconds),
     })
+}
+
+/// What is asked for: everything that the features can use, or, where the product takes less, what they cannot do
+/// without; `None` when even that is too long.
+fn fitting_scope(
+    features: &[&Feature],
+    asked: Asked,
+    dialect: Dialect,
+    max_bytes: Option<usize>,
+) -> Option<String> {
+    let of = |scopes: fn(&Feature) -> ScopeSet| {
+        let needed = features.iter().fold(ScopeSet::default(), |all, feature| all.union(&scopes(feature)));
+        requested_scope(&needed, asked, dialect)
+    };
+    let fits = |scope: &String| max_bytes.is_none_or(|max| scope.len() <= max);
+    [of(Feature::scopes), of(|feature| feature.required.clone())].into_iter().find(fits)
 }
 
 /// Discovery, held against the specification and the registration.
@@ -227,7 +302,9 @@ async fn locate(
     if sallyport_model::planted!("launch-path-reads-more") {
         app.discovery.read_more_than_needed(entry.tenant.environment, base).await;
     }
-    smart.check(requirements(entry.tenant.environment, profile.pkce_required)).map_err(code_of)?;
+    smart
+        .check(requirements(entry.tenant.environment, *profile.oauth.pkce == Pkce::Required))
+        .map_err(code_of)?;
     let pinned = pin(entry.endpoint, &smart)?;
     // Lists of capabilities are often incomplete: a kind is not offered when only the other one is listed. A launch
     // token is proof that the EHR launches.

@@ -19,7 +19,7 @@ const DAY_MICROS: i64 = 24 * 3_600 * 1_000_000;
 /// One round.
 pub(crate) async fn sweep(app: &App) {
     let now = app.clock.now();
-    match app.store.expired(now, app.config.idle_micros()).await {
+    match app.store.expired(app.clock.as_ref(), app.config.idle_micros()).await {
         Ok(sessions) => {
             for session in &sessions {
                 end::end(app, session, EndReason::Expired, None).await;

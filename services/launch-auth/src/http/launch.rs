@@ -104,7 +104,7 @@ fn read(registration: Option<String>, encoded: &[u8]) -> Result<Arrived, Code> {
     Ok(arrived)
 }
 
-fn leave(app: &App, departure: &Departure) -> Response {
+pub(super) fn leave(app: &App, departure: &Departure) -> Response {
     let cookies = std::slice::from_ref(&departure.set_cookie);
     let parameters: Vec<(&str, &str)> =
         departure.parameters.iter().map(|(name, value)| (*name, value.expose().as_str())).collect();

@@ -18,10 +18,14 @@ use serde_json::{Map, Value, json};
 use super::{
     answer::{self, way_on},
     guard::{self, CALL_HEADER},
+    launch,
     source::{Source, form as form_of, segment},
 };
 use crate::{
-    domain::{App, end, resolve, start::frame_ancestors},
+    domain::{
+        App, end, resolve,
+        start::{self, frame_ancestors},
+    },
     error::{Refusal, unavailable},
     page,
     store::{EndReason, Session},
@@ -32,6 +36,9 @@ type Form = Result<Bytes, BytesRejection>;
 
 /// The field of a form that carries its token.
 const FORM_TOKEN: &str = "token";
+
+/// The feature that a step-up is for.
+const FORM_FEATURE: &str = "feature";
 
 /// Where an action of a form is named.
 const FORM_ACTION: &str = "action";
@@ -95,6 +102,28 @@ pub(super) async fn logout(
     let content = page::signed_out(&way_on(&app, &place), &nonce);
     let ancestors = frame_ancestors(&app, Some(&session.registration));
     answer::with_cookies(answer::html(StatusCode::OK, content, &nonce, &ancestors, false), &expired)
+}
+
+/// Somebody wants to write: the EHR is asked for that feature's scopes too, by an authorisation of its own.
+pub(super) async fn step_up(
+    State(app): State<Arc<App>>,
+    path: PathText,
+    headers: HeaderMap,
+    source: Source,
+    body: Form,
+) -> Response {
+    let feature = body.as_ref().ok().and_then(|body| field(body, FORM_FEATURE)).unwrap_or_default();
+    let session = match authorised(&app, path, "step-up", &headers, &source, body).await {
+        Ok(session) => session,
+        Err(code) => return refuse(&app, &source, code),
+    };
+    if let Err(seconds) = app.limits.admit("launch", source.ip).await {
+        return launch::limited(&app, &source, seconds);
+    }
+    match start::step_up(&app, &source.visit, &session, &feature).await {
+        Ok(departure) => launch::leave(&app, &departure),
+        Err(refusal) => answer::refuse(&app, &source, &refusal),
+    }
 }
 
 /// Somebody pressed "stay signed in". Timers of a page must not call this.

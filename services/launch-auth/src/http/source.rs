@@ -15,6 +15,7 @@ use axum::{
     http::{HeaderMap, HeaderName, StatusCode, header, request::Parts},
 };
 use sallyport_model::{Code, RequestId};
+use sallyport_rpc::forwarded;
 use sallyport_telemetry::http::{Incoming, REQUEST_ID_HEADER};
 
 use crate::domain::{App, Cookies, Visit};
@@ -48,7 +49,7 @@ impl FromRequestParts<Arc<App>> for Source {
                 is_framed: matches!(dest, "iframe" | "frame"),
                 cookies: Cookies(cookies.join("; ")),
             },
-            ip: peer.map(|peer| source(peer, headers, &app.config.trusted_proxies)),
+            ip: peer.map(|peer| forwarded::source(peer, headers, &app.config.trusted_proxies)),
             wants_json: accept.contains("application/json") && !accept.contains("text/html"),
         })
     }
@@ -72,48 +73,4 @@ pub(super) fn form(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Code> {
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-/// The peer, or, behind a trusted proxy, the last address that no trusted proxy added (CVE-2021-32783 and its kin:
-/// everything further left is what a client wrote).
-fn source(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
-    if !trusted.contains(&peer) {
-        return peer;
-    }
-    let forwarded: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .collect();
-    let addresses = forwarded.iter().rev().map_while(|text| text.trim().parse::<IpAddr>().ok());
-    addresses.into_iter().find(|ip| !trusted.contains(ip)).unwrap_or(peer)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with(forwarded: &str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", forwarded.parse().unwrap());
-        headers
-    }
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn forwarded_addresses_are_ignored_unless_the_peer_is_trusted() {
-        assert_eq!(source(ip("192.0.2.9"), &with("203.0.113.5"), &[]), ip("192.0.2.9"));
-    }
-
-    #[test]
-    fn behind_a_trusted_proxy_the_last_foreign_address_counts() {
-        let trusted = [ip("10.0.0.1"), ip("10.0.0.2")];
-        let chain = with("198.51.100.7, 203.0.113.5, 10.0.0.2");
-        assert_eq!(source(ip("10.0.0.1"), &chain, &trusted), ip("203.0.113.5"));
-        assert_eq!(source(ip("10.0.0.1"), &with("nonsense"), &trusted), ip("10.0.0.1"));
-    }
 }

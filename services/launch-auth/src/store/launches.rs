@@ -33,6 +33,8 @@ pub(crate) struct Transaction {
     pub(crate) requested_scope: String,
     pub(crate) features: Vec<FeatureId>,
     pub(crate) traceparent: String,
+    /// The session that a step-up starts from.
+    pub(crate) step_up_of: Option<LaunchId>,
 }
 
 /// What is inserted.
@@ -60,7 +62,7 @@ macro_rules! columns {
     () => {
         "launch_id, tenant, endpoint, registration, app, is_ehr_launch, browser_digest, aud, launch_parameter, \
          redirect_uri, token_endpoint, issuer, jwks_uri, revocation_endpoint, introspection_endpoint, announces_issuer, \
-         nonce, code_verifier, requested_scope, features, traceparent, expires_at, consumed_at"
+         nonce, code_verifier, requested_scope, features, traceparent, step_up_of, expires_at, consumed_at"
     };
 }
 
@@ -87,6 +89,7 @@ struct Row {
     requested_scope: String,
     features: String,
     traceparent: String,
+    step_up_of: Option<Uuid>,
     expires_at: Micros,
     consumed_at: Option<Micros>,
 }
@@ -117,6 +120,7 @@ impl TryFrom<Row> for Found {
             requested_scope: row.requested_scope,
             features: super::sessions::features(&row.features)?,
             traceparent: row.traceparent,
+            step_up_of: row.step_up_of.map(launch),
         };
         Ok(Self {
             transaction,
@@ -136,9 +140,9 @@ impl Store {
             "INSERT INTO launches (launch_id, tenant, endpoint, registration, app, is_ehr_launch, state_digest, \
              browser_digest, aud, launch_parameter, redirect_uri, token_endpoint, issuer, jwks_uri, \
              revocation_endpoint, introspection_endpoint, announces_issuer, nonce, code_verifier, requested_scope, \
-             features, traceparent, created_at, expires_at, consumed_at, outcome) \
+             features, traceparent, step_up_of, created_at, expires_at, consumed_at, outcome) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-             $22, $23, $24, NULL, '')",
+             $22, $23, $24, $25, NULL, '')",
         )
         .bind(t.launch.uuid())
         .bind(t.tenant.as_str())
@@ -162,6 +166,7 @@ impl Store {
         .bind(&t.requested_scope)
         .bind(super::sessions::feature_words(&t.features))
         .bind(&t.traceparent)
+        .bind(t.step_up_of.map(|of| of.uuid()))
         .bind(new.created_at)
         .bind(new.expires_at)
         .execute(c)

@@ -34,7 +34,7 @@ pub(super) async fn append(tx: &mut Tx, launch: LaunchId, now: Micros) -> Result
 impl Store {
     /// The highest sequence number committed.
     pub(crate) async fn revocation_head(&self) -> Result<i64, Error> {
-        on_pool!(self.pool, |c| sqlx::query_scalar("SELECT head FROM revocation_head WHERE id = 1")
+        on_pool!(self.always, |c| sqlx::query_scalar("SELECT head FROM revocation_head WHERE id = 1")
             .fetch_one(c)
             .await)
     }
@@ -46,7 +46,7 @@ impl Store {
         if head <= after {
             return Ok((Vec::new(), head));
         }
-        let rows: Vec<(i64, Uuid)> = on_pool!(self.pool, |c| sqlx::query_as(
+        let rows: Vec<(i64, Uuid)> = on_pool!(self.always, |c| sqlx::query_as(
             "SELECT sequence, launch_id FROM revocations WHERE sequence > $1 AND sequence <= $2 \
              ORDER BY sequence LIMIT $3",
         )

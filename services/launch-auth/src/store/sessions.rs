@@ -1,8 +1,8 @@
 //! Sessions: opened by a successful launch, kept by what a person does, ended once and for a reason.
 
-use sallyport_db::{Error, on_pool, on_tx};
+use sallyport_db::{Error, on_pool, on_tx, server_now};
 use sallyport_model::{
-    AppId, EncounterId, EndpointId, FeatureId, GrantId, LaunchId, Micros, PatientId, RegistrationId,
+    AppId, Clock, EncounterId, EndpointId, FeatureId, GrantId, LaunchId, Micros, PatientId, RegistrationId,
     TenantId, User,
 };
 use sallyport_proto::types::v1::selector::By;
@@ -211,7 +211,7 @@ impl Store {
     pub(crate) async fn insert_session(&self, new: &NewSession) -> Result<(), Error> {
         let s = &new.session;
         let user = s.user.as_ref();
-        on_pool!(self.pool, |c| {
+        on_pool!(self.always, |c| {
             sqlx::query(
             "INSERT INTO sessions (launch_id, tenant, endpoint, registration, app, is_ehr_launch, secret_digest, \
              grant_id, user_issuer, user_subject, fhir_user, user_display, patient, encounter, granted_scope, intent, \
@@ -283,7 +283,7 @@ impl Store {
         reason: EndReason,
         now: Micros,
     ) -> Result<bool, Error> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.always.begin().await?;
         let ended = on_tx!(tx, |c| sqlx::query(
             "UPDATE sessions SET ended_at = $2, end_reason = $3 WHERE launch_id = $1 AND ended_at IS NULL"
         )
@@ -303,29 +303,43 @@ impl Store {
 
     /// The vault has revoked the grant of an ended session.
     pub(crate) async fn grant_revoked(&self, launch: LaunchId) -> Result<(), Error> {
-        on_pool!(self.pool, |c| sqlx::query("UPDATE sessions SET grant_revoked = TRUE WHERE launch_id = $1")
-            .bind(launch.uuid())
-            .execute(c)
-            .await
-            .map(|_done| ()))
+        on_pool!(self.always, |c| sqlx::query(
+            "UPDATE sessions SET grant_revoked = TRUE WHERE launch_id = $1"
+        )
+        .bind(launch.uuid())
+        .execute(c)
+        .await
+        .map(|_done| ()))
     }
 
-    /// Open sessions whose time is over.
-    pub(crate) async fn expired(&self, now: Micros, idle: Micros) -> Result<Vec<Session>, Error> {
-        let rows: Vec<Row> = on_pool!(self.pool, |c| sqlx::query_as(select!(
-            "WHERE ended_at IS NULL AND (last_active_at <= $1 OR absolute_expires_at <= $2) \
-             ORDER BY launch_id LIMIT 200"
-        ),)
-        .bind(now.saturating_sub(idle))
-        .bind(now)
-        .fetch_all(c)
-        .await)?;
+    /// Open sessions whose time is over by our clock and by the database's: a clock that has just jumped must not end
+    /// what people work in.
+    pub(crate) async fn expired(&self, clock: &dyn Clock, idle: Micros) -> Result<Vec<Session>, Error> {
+        let statement = self.pool.sql(
+            concat!(
+                select!("WHERE ended_at IS NULL AND (last_active_at <= LEAST($1, COALESCE($2, "),
+                server_now!(),
+                ")) - $3 OR absolute_expires_at <= LEAST($1, COALESCE($2, ",
+                server_now!(),
+                "))) ORDER BY launch_id LIMIT 200"
+            ),
+            select!(
+                "WHERE ended_at IS NULL AND (last_active_at <= MIN($1, $2) - $3 OR absolute_expires_at <= MIN($1, $2)) \
+                 ORDER BY launch_id LIMIT 200"
+            ),
+        );
+        let rows: Vec<Row> = on_pool!(self.pool, |c| sqlx::query_as(statement)
+            .bind(clock.now())
+            .bind(self.pool.stated_time(clock))
+            .bind(idle)
+            .fetch_all(c)
+            .await)?;
         sessions(rows)
     }
 
     /// Sessions ended before `before` whose grant the vault has not confirmed as revoked.
     pub(crate) async fn ended_with_live_grant(&self, before: Micros) -> Result<Vec<Session>, Error> {
-        let rows: Vec<Row> = on_pool!(self.pool, |c| sqlx::query_as(select!(
+        let rows: Vec<Row> = on_pool!(self.always, |c| sqlx::query_as(select!(
             "WHERE grant_revoked = FALSE AND ended_at < $1 ORDER BY ended_at LIMIT 200"
         ),)
         .bind(before)
@@ -336,7 +350,7 @@ impl Store {
 
     /// Open sessions of a tenant, oldest first.
     pub(crate) async fn open_sessions(&self, tenant: &TenantId) -> Result<Vec<Session>, Error> {
-        let rows: Vec<Row> = on_pool!(self.pool, |c| sqlx::query_as(select!(
+        let rows: Vec<Row> = on_pool!(self.always, |c| sqlx::query_as(select!(
             "WHERE tenant = $1 AND ended_at IS NULL ORDER BY launch_id"
         ))
         .bind(tenant.as_str())

@@ -57,6 +57,11 @@ pub(crate) fn query(url: &Url, name: &str) -> Option<String> {
 }
 
 impl Browser {
+    /// The same browser, led to another replica by whatever stands in front.
+    pub(crate) fn led_to(&mut self, address: SocketAddr) {
+        self.address = address;
+    }
+
     pub(crate) fn new(address: SocketAddr) -> Self {
         Self { address, jar: BTreeMap::new(), is_framed: false, blocks_cookies: false }
     }

@@ -76,6 +76,37 @@ async fn a_form_post_answer_and_an_app_of_the_teams_own_are_served() {
     .await;
 }
 
+/// SMART 2.2 §App protection: nothing that comes to the redirect URI is passed on to an address that came with it.
+#[tokio::test]
+async fn nothing_in_an_answer_sends_the_browser_anywhere_but_to_its_own_chart() {
+    each(|world: World| async move {
+        let elsewhere = "https://evil.test/take?";
+        let names = ["redirect_uri", "redirect", "next", "url", "return_to", "target_link_uri", "continue"];
+        let extra: String = names.map(|name| format!("&{name}={elsewhere}")).concat();
+        let mut browser = world.browser();
+        let departed = world.depart(&mut browser).await;
+        let answer = browser.get(&format!("{}{extra}", world.answer_path(&departed))).await;
+        let launch = opened(&answer.location());
+        assert_eq!(answer.header("location"), Some(format!("/chart/{launch}/").as_str()));
+        for error in ["access_denied", elsewhere] {
+            let departed = world.depart(&mut browser).await;
+            let path = world.callback_path(
+                "both",
+                &[
+                    ("error", error),
+                    ("error_uri", elsewhere),
+                    ("state", &departed.state),
+                    ("iss", &world.issuer()),
+                ],
+            );
+            let refused = browser.get(&format!("{path}{extra}")).await;
+            assert_eq!(refused.header("location"), None, "a refusal leads nowhere");
+            assert!(!refused.body.contains("evil.test"), "and offers nothing to follow");
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_answer_without_a_known_state_is_refused() {
     each(|world: World| async move {

@@ -9,12 +9,17 @@ mod context;
 mod discovery;
 mod ehr;
 mod launch;
+mod next_version;
+mod outage;
 mod pages;
 #[cfg(feature = "planted-bugs")]
 mod planted;
+mod products;
 mod repeat;
+mod replicas;
 mod rpc;
 mod session;
+mod step_up;
 mod trace;
 mod vault;
 mod world;

@@ -8,7 +8,7 @@ use sallyport_testkit::canary::Canaries;
 
 use crate::{
     browser::query,
-    world::{World, each},
+    world::{World, each, eventually},
 };
 
 struct Observed {
@@ -46,16 +46,21 @@ async fn the_callback_continues_the_trace_of_its_launch() {
         let finish = world.records(Kind::Callback).await.pop().unwrap();
         assert_eq!(start.trace_id.len(), 32);
         assert_eq!(start.trace_id, finish.trace_id);
-        let names: Vec<String> =
-            observed.ring.trace(&start.trace_id).into_iter().map(|span| span.name).collect();
         for name in [
             "launch-auth.launch.start",
             "launch-auth.discovery.fetch",
             "launch-auth.callback.finish",
             "rpc.client.call",
         ] {
-            assert!(names.iter().any(|n| n == name), "{name} in {names:?}");
+            // A span is there when it has ended, which may be after the answer has left.
+            let is_there =
+                || async { observed.ring.trace(&start.trace_id).iter().any(|span| span.name == name) };
+            eventually(name, is_there).await;
         }
+        let spans = observed.ring.trace(&start.trace_id);
+        let finish = spans.iter().find(|span| span.name == "launch-auth.callback.finish").unwrap();
+        let request = observed.ring.trace(&finish.links[0]);
+        assert_eq!(request[0].attributes["http.route"], "/callback/{registration}", "joined by a link");
     })
     .await;
 }

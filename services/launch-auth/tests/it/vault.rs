@@ -12,8 +12,10 @@ use sallyport_model::{Code, ServiceName};
 use sallyport_proto::{
     types::v1::{User, WatchRevocationsRequest, WatchRevocationsResponse, selector::By},
     vault::v1::{
-        AccessTokenRequest, AccessTokenResponse, ExchangeRequest, ExchangeResponse, IntrospectRequest,
-        IntrospectResponse, PublicKeysRequest, PublicKeysResponse, RevokeRequest, RevokeResponse,
+        AccessTokenRequest, AccessTokenResponse, CheckGrantRequest, CheckGrantResponse,
+        ClientCredentialsRequest, ClientCredentialsResponse, ExchangeRequest, ExchangeResponse,
+        IntrospectRequest, IntrospectResponse, KeyStatusRequest, KeyStatusResponse, PublicKeysRequest,
+        PublicKeysResponse, RevokeRequest, RevokeResponse, RotateKeysRequest, RotateKeysResponse,
         token_vault_server::{TokenVault, TokenVaultServer},
     },
 };
@@ -154,10 +156,35 @@ impl TokenVault for Fake {
         }))
     }
 
+    async fn client_credentials(
+        &self,
+        _: Request<ClientCredentialsRequest>,
+    ) -> Result<Response<ClientCredentialsResponse>, Status> {
+        Err(status(Code::CallerDenied))
+    }
+
+    async fn check_grant(
+        &self,
+        _: Request<CheckGrantRequest>,
+    ) -> Result<Response<CheckGrantResponse>, Status> {
+        Err(status(Code::CallerDenied))
+    }
+
     async fn introspect(
         &self,
         _: Request<IntrospectRequest>,
     ) -> Result<Response<IntrospectResponse>, Status> {
+        Err(status(Code::CallerDenied))
+    }
+
+    async fn rotate_keys(
+        &self,
+        _: Request<RotateKeysRequest>,
+    ) -> Result<Response<RotateKeysResponse>, Status> {
+        Err(status(Code::CallerDenied))
+    }
+
+    async fn key_status(&self, _: Request<KeyStatusRequest>) -> Result<Response<KeyStatusResponse>, Status> {
         Err(status(Code::CallerDenied))
     }
 

@@ -18,7 +18,7 @@ use sallyport_proto::{
 };
 use sallyport_registry::Registry;
 use sallyport_rpc::{Served, Transport};
-use sallyport_telemetry::metrics::Metrics;
+use sallyport_telemetry::{health::Ready, metrics::Metrics};
 use tokio::sync::watch;
 use url::Url;
 
@@ -38,6 +38,10 @@ pub(crate) struct World {
     pub(crate) vault: Arc<Vault>,
     pub(crate) metrics: Metrics,
     pub(crate) disk: FaultyDisk,
+    pub(crate) ready: Ready,
+    pub(crate) pool: Pool,
+    config: Config,
+    overrides: String,
     served: Served,
     kek: Arc<dyn KeyEncryptionKey>,
     spool: tempfile::TempDir,
@@ -68,8 +72,34 @@ where
     .await;
 }
 
+/// The same where the endpoint behaves otherwise than its product, until the end of 2099.
+pub(crate) async fn each_overridden<F, Fut>(facts: &[(&str, &str)], test: F)
+where
+    F: Fn(World) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let overrides: String = facts
+        .iter()
+        .map(|(key, value)| {
+            format!(
+                "\n[[endpoint.override]]\nkey = \"{key}\"\nvalue = {value}\nowner = \"tests\"\n\
+                 reason = \"a test\"\nexpires = 2099-12-31\n"
+            )
+        })
+        .collect();
+    let (overrides, test) = (&overrides, &test);
+    testing::each(MIGRATIONS, |pool| async move {
+        test(World::overridden(pool, Config::default(), overrides.clone()).await).await;
+    })
+    .await;
+}
+
 impl World {
-    async fn start(pool: Pool, config: Config) -> Self {
+    pub(crate) async fn start(pool: Pool, config: Config) -> Self {
+        Self::overridden(pool, config, String::new()).await
+    }
+
+    async fn overridden(pool: Pool, config: Config, overrides: String) -> Self {
         #[cfg(feature = "planted-bugs")]
         if let Ok(name) = std::env::var("SALLYPORT_PLANTED") {
             sallyport_model::planted::set(&[&name]);
@@ -77,11 +107,31 @@ impl World {
         let (ehr, lake, vault) = (Ehr::start().await, Ehr::start().await, Vault::new());
         ehr.describe("/r4", |_| {});
         lake.describe("/fhir", |_| {});
+        Self::on(pool, config, (ehr, lake, vault), Arc::new(TestClock::at(START)), overrides).await
+    }
+
+    /// Another process of the service, on the same database, with the same neighbours.
+    pub(crate) async fn replica(&self) -> Self {
+        let neighbours = (Arc::clone(&self.ehr), Arc::clone(&self.lake), Arc::clone(&self.vault));
+        let overrides = self.overrides.clone();
+        Self::on(self.pool.replica(), self.config.clone(), neighbours, Arc::clone(&self.clock), overrides)
+            .await
+    }
+
+    async fn on(
+        pool: Pool,
+        config: Config,
+        (ehr, lake, vault): (Arc<Ehr>, Arc<Ehr>, Arc<Vault>),
+        clock: Arc<TestClock>,
+        overrides: String,
+    ) -> Self {
+        // What follows the endpoint's last key belongs to it.
+        const LAST_KEY: &str = "capability_fallback = true\n";
+        let general = include_str!("tenant.toml").replace(LAST_KEY, &format!("{LAST_KEY}{overrides}"));
         let tenants = [
-            (PathBuf::from("general.toml"), include_str!("tenant.toml").replace("{ehr}", &ehr.url)),
+            (PathBuf::from("general.toml"), general.replace("{ehr}", &ehr.url)),
             (PathBuf::from("lakeside.toml"), include_str!("tenant2.toml").replace("{ehr}", &lake.url)),
         ];
-        let clock = Arc::new(TestClock::at(START));
         let shared: Arc<dyn Clock> = clock.clone();
         let spool = tempfile::tempdir().unwrap();
         let kek: Arc<dyn KeyEncryptionKey> =
@@ -96,14 +146,14 @@ impl World {
             registry: Arc::new(Registry::from_texts(&tenants).unwrap()),
             kv: Arc::new(InProcess::new(shared.clone())),
             clock: shared,
-            pool,
+            pool: pool.clone(),
             egress: Egress::new(Limits::default()).unwrap(),
             vault: vault.transport(),
             audit,
             metrics: metrics.clone(),
             shutdown: ending,
         };
-        let Service { rpc, http, background } = build(config, ports).await.unwrap();
+        let Service { rpc, http, background, ready } = build(config.clone(), ports).await.unwrap();
         for task in background {
             tokio::spawn(task);
         }
@@ -113,7 +163,23 @@ impl World {
         let http = http.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, http).await });
         let served = rpc.unwrap();
-        Self { address, clock, ehr, lake, vault, metrics, disk, served, kek, spool, _shutdown: shutdown }
+        Self {
+            address,
+            clock,
+            ehr,
+            lake,
+            vault,
+            metrics,
+            disk,
+            ready,
+            pool,
+            config,
+            overrides,
+            served,
+            kek,
+            spool,
+            _shutdown: shutdown,
+        }
     }
 
     pub(crate) fn browser(&self) -> Browser {
@@ -195,13 +261,13 @@ pub(crate) fn opened(location: &Url) -> LaunchId {
     LaunchId::parse(location.path_segments().unwrap().nth(1).unwrap()).unwrap()
 }
 
-/// Waits for something that happens in the background; ten seconds are a failure.
+/// Waits for something that happens in the background; a minute is a failure.
 pub(crate) async fn eventually<F, Fut>(what: &str, mut check: F)
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = bool>,
 {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while !check().await {
         assert!(tokio::time::Instant::now() < deadline, "{what} did not happen");
         tokio::time::sleep(Duration::from_millis(5)).await;

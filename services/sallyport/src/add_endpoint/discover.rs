@@ -75,6 +75,24 @@ async fn openid(egress: &Egress, issuer: &str, sandbox: bool) -> Option<(String,
     discovery::is_transport_safe(&keys, sandbox).then(|| (named.to_owned(), keys))
 }
 
+/// An EHR's smart-configuration, unread.
+///
+/// # Errors
+/// When the base is not a URL, or nothing answers.
+pub(crate) async fn fetch_configuration(base: &str, sandbox: bool) -> anyhow::Result<Response> {
+    let url = discovery::well_known_url(base)?;
+    fetch(url, sandbox).await
+}
+
+/// One document of one origin.
+///
+/// # Errors
+/// When nothing answers.
+pub(crate) async fn fetch(url: Url, loopback: bool) -> anyhow::Result<Response> {
+    let pins = Pins::new(vec![Pin::origin_of(&url)?]);
+    get(&Egress::new(Limits::default())?, &pins, url, loopback).await
+}
+
 async fn get(egress: &Egress, pins: &Pins, url: Url, sandbox: bool) -> anyhow::Result<Response> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, application/fhir+json"));

@@ -1,40 +1,50 @@
-//! What the embedded services stand on: a locked data folder, SQLite files, a local key, in-process queue and cache.
+//! What the services of one process stand on: a locked data folder, and for rows, messages, cache and keys either the
+//! embedded back end or the configured server. Nothing here waits for a server: adapters connect by themselves.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File as OpenFile, OpenOptions},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
 use sallyport_audit_client::{AuditClient, Settings};
-use sallyport_db::Pool;
+use sallyport_db::{Migrate, Pool};
 use sallyport_egress::{Egress, Limits};
 use sallyport_keyring::{Deployment, KeyEncryptionKey, LocalKey};
 use sallyport_kv::Kv;
-use sallyport_model::{Clock, ServiceName, SystemClock};
+use sallyport_model::{Clock, Secret, ServiceName, SystemClock};
 use sallyport_queue::Queue;
 use sallyport_telemetry::{health::Ready, metrics::Metrics};
 
-use super::Running;
+use super::{Running, adapters};
+use crate::config::{ConfigError, File};
 
 /// Shared by the services of one process.
-pub(super) struct Foundation {
+pub(crate) struct Foundation {
     folder: PathBuf,
     /// Held while the process lives: two instances on one folder would each believe to be alone.
-    _lock: File,
+    _lock: OpenFile,
     clock: Arc<dyn Clock>,
     kek: Arc<dyn KeyEncryptionKey>,
     queue: Arc<dyn Queue>,
     kv: Arc<dyn Kv>,
     metrics: Metrics,
+    database: Option<Secret<String>>,
+    schema_prefix: String,
+    migrate: Migrate,
     spool_max_bytes: u64,
+    deployment: Deployment,
     spools: Arc<Mutex<Vec<AuditClient>>>,
 }
 
 impl Foundation {
-    /// Opens the data folder.
-    pub(super) fn open(folder: &Path, production: bool, spool_max_bytes: u64) -> anyhow::Result<Self> {
+    /// Opens the data folder and the adapters.
+    ///
+    /// # Errors
+    /// What an operator must change: a folder that another instance uses, a configuration that cannot be.
+    pub(crate) fn open(config: &File, folder: &Path, metrics: Metrics) -> anyhow::Result<Self> {
         create_private(folder)?;
         let lock_path = folder.join("lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock_path)?;
@@ -44,57 +54,99 @@ impl Foundation {
                 folder.display()
             );
         }
-        let deployment = if production { Deployment::Production } else { Deployment::Development };
-        let kek = LocalKey::open_or_create(&folder.join("local.key"), deployment)
-            .context("the local key cannot be used")?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Ok(Self {
             folder: folder.to_owned(),
             _lock: lock,
-            kek: Arc::new(kek),
-            queue: Arc::new(sallyport_queue::InProcess::new()),
-            kv: Arc::new(sallyport_kv::InProcess::new(Arc::clone(&clock))),
+            kek: adapters::kek(config, folder)?,
+            queue: adapters::queue(config, &metrics)?,
+            kv: adapters::kv(config, &clock, &metrics)?,
             clock,
-            metrics: Metrics::new(),
-            spool_max_bytes,
+            metrics,
+            database: config.database.server()?,
+            schema_prefix: config.database.schema_prefix.clone(),
+            migrate: if config.database.migrate_at_start { Migrate::AtStart } else { Migrate::Refuse },
+            spool_max_bytes: config.audit_spool.max_bytes,
+            deployment: adapters::deployment(config),
             spools: Arc::default(),
         })
     }
 
-    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+    /// This process's own folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The seed of a signing key: from the file that the configuration names, or from the data folder.
+    ///
+    /// # Errors
+    /// What an operator must change.
+    pub(crate) fn signing_seed(&self, file: Option<&Path>, name: &str) -> anyhow::Result<Secret<Vec<u8>>> {
+        let own = self.folder.join(name);
+        let path = file.unwrap_or(&own);
+        LocalKey::signing_seed(path, self.deployment)
+            .map_err(|error| ConfigError(format!("{}: {error}", path.display())).into())
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
     }
 
-    pub(super) fn kek(&self) -> Arc<dyn KeyEncryptionKey> {
+    pub(crate) fn kek(&self) -> Arc<dyn KeyEncryptionKey> {
         Arc::clone(&self.kek)
     }
 
-    pub(super) fn queue(&self) -> Arc<dyn Queue> {
+    pub(crate) fn queue(&self) -> Arc<dyn Queue> {
         Arc::clone(&self.queue)
     }
 
-    pub(super) fn kv(&self) -> Arc<dyn Kv> {
+    pub(crate) fn kv(&self) -> Arc<dyn Kv> {
         Arc::clone(&self.kv)
     }
 
-    pub(super) fn metrics(&self) -> Metrics {
+    pub(crate) fn metrics(&self) -> Metrics {
         self.metrics.clone()
     }
 
-    pub(super) fn egress(&self) -> anyhow::Result<Egress> {
+    pub(crate) fn egress(&self) -> anyhow::Result<Egress> {
         Ok(Egress::new(Limits::default())?)
     }
 
-    /// A service's own database file.
-    pub(super) async fn pool(&self, service: &str) -> anyhow::Result<Pool> {
-        let folder = self.folder.join("db");
-        create_private(&folder)?;
-        let path = folder.join(format!("{service}.sqlite"));
+    /// A service's own database: a schema of the server, or a file.
+    pub(crate) async fn pool(&self, service: ServiceName) -> anyhow::Result<Pool> {
+        if let Some(url) = &self.database {
+            let schema = schema(&self.schema_prefix, service);
+            let settings =
+                sallyport_db::Settings { migrate: self.migrate, ..sallyport_db::Settings::default() };
+            return Pool::postgres(url.expose(), &schema, settings)
+                .map_err(|error| ConfigError(format!("[database]: {error}")).into());
+        }
+        let path = database_file(&self.folder, service)?;
         Pool::sqlite(&path).await.with_context(|| format!("cannot open {}", path.display()))
     }
 
+    /// Who this process is over its restarts, as far as leases go: an id that the data folder keeps, and the folder's lock
+    /// says that nobody else is.
+    /// A path of the configuration; a relative one is meant within the data folder.
+    pub(crate) fn within(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    pub(crate) fn worker_id(&self) -> anyhow::Result<uuid::Uuid> {
+        let path = self.folder.join("worker.id");
+        if let Some(id) =
+            std::fs::read_to_string(&path).ok().and_then(|text| uuid::Uuid::try_parse(text.trim()).ok())
+        {
+            return Ok(id);
+        }
+        let id = sallyport_model::RunId::new(self.clock.as_ref()).uuid();
+        std::fs::write(&path, id.simple().to_string())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(id)
+    }
+
     /// A service's own audit spool, relayed over the queue.
-    pub(super) async fn spool(
+    pub(crate) async fn spool(
         &self,
         service: ServiceName,
         running: &mut Running,
@@ -109,24 +161,28 @@ impl Foundation {
         Ok(client)
     }
 
-    /// Ready means: every spool could take a record, and the gateway could make a call.
-    pub(super) fn readiness(&self, gateway: Ready) -> Ready {
+    /// Ready means: every spool takes records, and every service of this process can serve.
+    pub(crate) fn readiness(&self, services: Vec<Ready>) -> Ready {
         let spools = Arc::clone(&self.spools);
         Arc::new(move || {
             let spools = spools.lock().unwrap_or_else(PoisonError::into_inner);
             spools.iter().try_for_each(|spool| spool.ready().map_err(|error| error.to_string()))?;
-            gateway()
+            services.iter().try_for_each(|ready| ready())
         })
     }
 
-    /// Everything recorded so far, durable.
-    pub(super) async fn flush(&self) {
+    /// Everything recorded so far, durable, and handed to the audit service as far as that works `within`.
+    pub(crate) async fn flush(&self, within: Duration) {
         let spools = self.spools.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for spool in spools {
+        let each = spools.into_iter().map(|spool| async move {
             if let Err(error) = spool.flush().await {
                 tracing::error!(reason = error.label(), "the audit spool could not be flushed at the end");
             }
-        }
+            if !within.is_zero() {
+                let _kept_in_the_spool = spool.drain(within).await;
+            }
+        });
+        futures_util::future::join_all(each).await;
     }
 }
 
@@ -138,4 +194,16 @@ fn create_private(folder: &Path) -> anyhow::Result<()> {
         .mode(0o700)
         .create(folder)
         .with_context(|| format!("cannot create {}", folder.display()))
+}
+
+/// A service's schema: `<prefix>_token_vault`.
+pub(crate) fn schema(prefix: &str, service: ServiceName) -> String {
+    format!("{prefix}_{}", service.as_str().replace('-', "_"))
+}
+
+/// A service's database file in a data folder.
+pub(crate) fn database_file(folder: &Path, service: ServiceName) -> anyhow::Result<PathBuf> {
+    let folder = folder.join("db");
+    create_private(&folder)?;
+    Ok(folder.join(format!("{}.sqlite", service.as_str())))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, bail};
 use http::Method;
-use sallyport_model::LaunchId;
+use sallyport_model::{LaunchId, ServiceName};
 use sallyport_proto::{
     audit::v1::{CountsRequest, CountsResponse, QueryRequest, Record, audit_client::AuditClient},
     convert,
@@ -22,7 +22,7 @@ use crate::{dev_tenant, operator, ready::Ready};
 pub struct Outside {
     /// Where the instance is.
     pub ready: Ready,
-    operator: Transport,
+    audit: Transport,
     browser: Mutex<Browser>,
 }
 
@@ -32,13 +32,21 @@ impl Outside {
     /// # Errors
     /// When its operators' socket does not answer.
     pub async fn connect(ready: &Ready) -> anyhow::Result<Self> {
-        let operator = operator::connect(&ready.operator_socket).await?;
-        Ok(Self { ready: ready.clone(), operator, browser: Mutex::new(Browser::new()) })
+        let audit = operator::reach(&ready.place(), ServiceName::Audit).await?;
+        Ok(Self { ready: ready.clone(), audit, browser: Mutex::new(Browser::new()) })
     }
 
-    /// The operators' transport.
-    pub fn operator(&self) -> Transport {
-        self.operator.clone()
+    /// The audit log, as operators ask it.
+    pub fn audit(&self) -> AuditClient<Transport> {
+        AuditClient::new(self.audit.clone())
+    }
+
+    /// Another service's methods, as operators call them.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn operator(&self, service: ServiceName) -> anyhow::Result<Transport> {
+        operator::reach(&self.ready.place(), service).await
     }
 
     async fn admin(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Page> {
@@ -137,7 +145,7 @@ impl Outside {
             launch_id: convert::id_bytes(launch.uuid()),
             ..question()
         };
-        Ok(AuditClient::new(self.operator()).query(request).await?.into_inner().records)
+        Ok(self.audit().query(request).await?.into_inner().records)
     }
 
     /// The audit records of a tenant since a time in microseconds.
@@ -146,7 +154,7 @@ impl Outside {
     /// When the log cannot be asked.
     pub async fn records_since(&self, tenant: &str, from: i64) -> anyhow::Result<Vec<Record>> {
         let request = QueryRequest { tenant: tenant.to_owned(), from, until: i64::MAX, ..question() };
-        Ok(AuditClient::new(self.operator()).query(request).await?.into_inner().records)
+        Ok(self.audit().query(request).await?.into_inner().records)
     }
 
     /// The audit log's counts of a tenant.
@@ -155,26 +163,34 @@ impl Outside {
     /// When the log cannot be asked.
     pub async fn counts(&self, tenant: &str) -> anyhow::Result<CountsResponse> {
         let request = CountsRequest { tenant: tenant.to_owned(), from: 0, until: i64::MAX };
-        Ok(AuditClient::new(self.operator()).counts(request).await?.into_inner())
+        Ok(self.audit().counts(request).await?.into_inner())
     }
 
-    /// The spans of a trace, as the process keeps them.
+    /// The spans of a trace, as the processes keep them.
     ///
     /// # Errors
-    /// When the admin port does not answer.
+    /// When an admin port does not answer.
     pub async fn spans(&self, trace_id: &str) -> anyhow::Result<Vec<Value>> {
-        let url = Url::parse(&format!("{}/traces/{trace_id}", self.ready.admin))?;
-        let page = self.browser.lock().await.fetch(&url).await?;
-        Ok(page.json()?.as_array().cloned().unwrap_or_default())
+        let mut spans = Vec::new();
+        for admin in self.ready.admin_ports() {
+            let url = Url::parse(&format!("{admin}/traces/{trace_id}?format=json"))?;
+            let page = self.browser.lock().await.fetch(&url).await?;
+            spans.extend(page.json()?.as_array().cloned().unwrap_or_default());
+        }
+        Ok(spans)
     }
 
-    /// `/metrics` as text.
+    /// `/metrics` of every process as text, one after the other.
     ///
     /// # Errors
-    /// When the admin port does not answer.
+    /// When an admin port does not answer.
     pub async fn metrics(&self) -> anyhow::Result<String> {
-        let url = Url::parse(&format!("{}/metrics", self.ready.admin))?;
-        Ok(self.browser.lock().await.fetch(&url).await?.text())
+        let mut text = String::new();
+        for admin in self.ready.admin_ports() {
+            let url = Url::parse(&format!("{admin}/metrics"))?;
+            text.push_str(&self.browser.lock().await.fetch(&url).await?.text());
+        }
+        Ok(text)
     }
 
     /// Answers one of the sandbox's own forms: the first clinician, the given patient, consent.

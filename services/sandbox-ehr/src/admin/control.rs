@@ -58,6 +58,24 @@ pub(super) async fn revoke(State(state): State<AppState>, body: Bytes) -> Result
     Ok(Json(json!({"revoked": revoked})))
 }
 
+/// Refreshing is refused as if the grant were revoked, until it is resumed.
+pub(super) async fn suspend(State(state): State<AppState>, body: Bytes) -> Result<Json<Value>, Refused> {
+    set_suspended(&state, &body, true)
+}
+
+pub(super) async fn resume(State(state): State<AppState>, body: Bytes) -> Result<Json<Value>, Refused> {
+    set_suspended(&state, &body, false)
+}
+
+fn set_suspended(state: &AppState, body: &[u8], suspend: bool) -> Result<Json<Value>, Refused> {
+    let selection: Selection = read(body)?;
+    if selection.is_empty() {
+        return Err(Refused::bad("say which: grant, client_id, user, patient, launch or all"));
+    }
+    let changed = state.grants().suspend_where(suspend, |id, grant| selection.matches(id, grant));
+    Ok(Json(json!({"changed": changed})))
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Advance {

@@ -45,12 +45,13 @@ pub(super) async fn create(State(state): State<AppState>, body: Bytes) -> Result
         None => state.clinicians().all().first().ok_or_else(|| Refused::bad("nobody can sign in here"))?,
     };
     if let Some(id) = &wanted.patient
-        && state.records.patient(id).is_none()
+        && state.records_at(&place).patient(id).is_none()
     {
         return Err(Refused::bad("patient is not in this EHR"));
     }
     if let Some(id) = &wanted.encounter {
-        let of_patient = wanted.patient.as_deref().map(|patient| state.records.encounters(patient));
+        let of_patient =
+            wanted.patient.as_deref().map(|patient| state.records_at(&place).encounters(patient));
         if !of_patient.unwrap_or_default().iter().any(|encounter| encounter.id == *id) {
             return Err(Refused::bad("encounter is not one of this patient's"));
         }
@@ -74,7 +75,7 @@ pub(super) async fn create(State(state): State<AppState>, body: Bytes) -> Result
 }
 
 fn place(state: &AppState, wanted: &Wanted) -> Result<Place, Refused> {
-    let profile = wanted.profile.as_deref().unwrap_or(Profile::STRICT.name);
+    let profile = wanted.profile.as_deref().unwrap_or(&state.config().profile);
     let profile = Profile::named(profile).ok_or_else(|| Refused::bad("there is no such profile"))?;
     let first = state.config().tenants.first().map(String::as_str);
     let tenant = wanted.tenant.as_deref().or(first).unwrap_or_default();

@@ -11,6 +11,7 @@ mod cast;
 mod chart;
 mod clinic;
 mod code;
+mod decades;
 mod disease;
 mod documents;
 mod drug;
@@ -29,7 +30,7 @@ mod vitals;
 use jiff::civil::{Date, date};
 
 use self::chart::Chart;
-use super::Records;
+use super::{Charts, Records};
 
 /// The day on which the charts stand, a Monday.
 pub const CHART_DATE: Date = date(2026, 11, 2);
@@ -42,23 +43,50 @@ impl Records {
         let mut records = Self::default();
         clinic::open(&mut records);
         for number in 1..=patients {
-            let mut chart = Chart::new(&mut records, seed, number);
-            patient::register(&mut chart);
-            if chart.person.is_almost_empty() {
-                continue;
-            }
-            visits::attend(&mut chart);
-            problems::record(&mut chart);
-            allergies::record(&mut chart);
-            medications::prescribe(&mut chart);
-            vitals::measure(&mut chart);
-            labs::draw(&mut chart);
-            prevention::record(&mut chart);
-            plans::agree(&mut chart);
-            documents::write(&mut chart);
+            fill(&mut Chart::new(&mut records, seed, number));
         }
         records
     }
+
+    /// A population whose charts are made when they are first looked at; the first one's has at least this
+    /// many observations, over twenty years.
+    pub fn large(seed: u64, patients: usize, observations: usize) -> Self {
+        let mut records = Self::default();
+        clinic::open(&mut records);
+        for number in 1..=patients {
+            patient::register(&mut Chart::new(&mut records, seed, number));
+        }
+        records.charts = Some(Charts::new(seed, patients, observations));
+        records
+    }
+
+    /// The chart of one patient alone, with at least this many observations.
+    pub(super) fn chart(seed: u64, number: usize, observations: usize) -> Self {
+        let mut records = Self::default();
+        let mut chart = Chart::new(&mut records, seed, number);
+        fill(&mut chart);
+        if observations > 0 {
+            decades::fill(&mut chart, observations);
+        }
+        records
+    }
+}
+
+/// Writes a whole chart.
+fn fill(chart: &mut Chart<'_>) {
+    patient::register(chart);
+    if chart.person.is_almost_empty() {
+        return;
+    }
+    visits::attend(chart);
+    problems::record(chart);
+    allergies::record(chart);
+    medications::prescribe(chart);
+    vitals::measure(chart);
+    labs::draw(chart);
+    prevention::record(chart);
+    plans::agree(chart);
+    documents::write(chart);
 }
 
 #[cfg(test)]

@@ -50,11 +50,16 @@ impl Access {
 
     /// Whether one version of a resource may be seen.
     pub(crate) fn allows(&self, record: &Record, body: &Value) -> bool {
+        self.allows_of(record.patients(), body)
+    }
+
+    /// The same for a resource of these patients that is not stored yet.
+    pub(crate) fn allows_of(&self, patients: &[String], body: &Value) -> bool {
         self.grants.iter().any(|grant| {
             let reached = match &grant.patient {
                 None => true,
                 Some(_) if self.is_shared => true,
-                Some(patient) => record.patients().contains(patient),
+                Some(patient) => patients.contains(patient),
             };
             reached && grant.constraint.iter().all(|clause| clause.holds(body, 0))
         })

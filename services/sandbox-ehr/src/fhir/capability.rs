@@ -14,6 +14,7 @@ use super::{
 use crate::{
     data::{CHART_DATE, Records},
     places::Endpoints,
+    profile::{ConditionalCreate, OauthUris, Profile, WriteRules},
 };
 
 const EXTENSIONS: &str = "http://fhir-registry.smarthealthit.org/StructureDefinition/";
@@ -23,24 +24,25 @@ const US_CORE: &str = "http://hl7.org/fhir/us/core/StructureDefinition/";
 pub(crate) fn statement(
     records: &Records,
     endpoints: &Endpoints,
-    smart: &[&str],
+    profile: &Profile,
+    tenant: usize,
     headers: &HeaderMap,
 ) -> Response {
-    let text = describe(records, endpoints, smart).to_string();
+    let text = describe(records, endpoints, profile, tenant).to_string();
     let etag = format!("W/\"{:x}\"", checksum(text.as_bytes()));
     let known = headers
         .get(IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|tags| tags.contains(&etag));
     let mut response =
-        if known { StatusCode::NOT_MODIFIED.into_response() } else { negotiate::resource(text) };
+        if known { StatusCode::NOT_MODIFIED.into_response() } else { negotiate::resource(profile, text) };
     if let Ok(value) = HeaderValue::from_str(&etag) {
         response.headers_mut().insert(ETAG, value);
     }
     response
 }
 
-fn describe(records: &Records, endpoints: &Endpoints, smart: &[&str]) -> Value {
+fn describe(records: &Records, endpoints: &Endpoints, profile: &Profile, tenant: usize) -> Value {
     let mut kinds: Vec<&str> = params::DEFINITIONS.iter().map(|definition| definition.kind).collect();
     kinds.extend(records.kinds().filter(|kind| params::definition(kind).is_none()));
     kinds.sort_unstable();
@@ -53,31 +55,37 @@ fn describe(records: &Records, endpoints: &Endpoints, smart: &[&str]) -> Value {
         "publisher": "Sallyport",
         "kind": "instance",
         "instantiates": ["http://hl7.org/fhir/us/core/CapabilityStatement/us-core-server"],
-        "software": { "name": "Sallyport sandbox EHR", "version": env!("CARGO_PKG_VERSION") },
+        "software": { "name": format!("Sallyport sandbox EHR as {}", profile.title), "version": profile.release(tenant) },
         "implementation": { "description": "A sandbox EHR with synthetic patients", "url": endpoints.fhir_base },
         "fhirVersion": "4.0.1",
         "format": ["json", "application/fhir+json"],
         "rest": [{
             "mode": "server",
-            "security": security(endpoints, smart),
-            "resource": kinds.iter().map(|kind| resource(kind)).collect::<Vec<_>>(),
+            "security": security(endpoints, profile),
+            "resource": kinds.iter().map(|kind| resource(profile, kind)).collect::<Vec<_>>(),
         }],
     })
 }
 
-fn security(endpoints: &Endpoints, smart: &[&str]) -> Value {
+fn security(endpoints: &Endpoints, profile: &Profile) -> Value {
     let uri = |name: &str, value: String| json!({ "url": name, "valueUri": value });
-    let mut extension = vec![json!({
-        "url": format!("{EXTENSIONS}oauth-uris"),
-        "extension": [
-            uri("authorize", endpoints.authorize()),
-            uri("token", endpoints.token()),
-            uri("introspect", endpoints.introspect()),
-            uri("revoke", endpoints.revoke()),
-        ],
-    })];
+    let main = [uri("authorize", endpoints.authorize()), uri("token", endpoints.token())];
+    let more = [uri("introspect", endpoints.introspect()), uri("revoke", endpoints.revoke())];
+    let addresses = |url: &str, uris: &[Value]| json!({ "url": url, "extension": uris });
+    let name = format!("{EXTENSIONS}oauth-uris");
+    let mut extension = match profile.discovery.oauth_uris {
+        OauthUris::Absent => return json!({ "cors": true }),
+        OauthUris::All => vec![addresses(&name, &[main, more].concat())],
+        OauthUris::AuthorizeAndToken => vec![addresses(&name, &main)],
+        OauthUris::TwiceOnceMalformed => {
+            vec![addresses("http://DSTU2/fhir-registry.example/oauth-uris", &main), addresses(&name, &main)]
+        }
+    };
     extension.extend(
-        smart.iter().map(|code| json!({ "url": format!("{EXTENSIONS}capabilities"), "valueCode": code })),
+        profile
+            .capabilities
+            .iter()
+            .map(|code| json!({ "url": format!("{EXTENSIONS}capabilities"), "valueCode": code })),
     );
     json!({
         "extension": extension,
@@ -89,17 +97,31 @@ fn security(endpoints: &Endpoints, smart: &[&str]) -> Value {
     })
 }
 
-fn resource(kind: &str) -> Value {
+fn resource(profile: &Profile, kind: &str) -> Value {
     let mut interactions = vec!["read", "vread"];
     if kind != "Binary" {
         interactions.push("search-type");
     }
+    let is_claimed = profile.data.claims_writes.contains(&kind);
+    let takes = |listed: fn(&WriteRules) -> &'static [&'static str]| {
+        is_claimed || profile.writes.as_ref().is_some_and(|rules| listed(rules).contains(&kind))
+    };
+    let creates = takes(|rules| rules.creates);
+    if creates {
+        interactions.push("create");
+    }
+    if takes(|rules| rules.updates) {
+        interactions.push("update");
+    }
+    let is_kept = |rules: &WriteRules| rules.conditional_create == ConditionalCreate::Kept;
+    let conditional = creates && profile.writes.as_ref().is_some_and(is_kept);
     let mut body = json!({
         "type": kind,
         "interaction": interactions.iter().map(|code| json!({ "code": code })).collect::<Vec<_>>(),
         "versioning": "versioned",
         "readHistory": true,
         "updateCreate": false,
+        "conditionalCreate": conditional,
         "conditionalRead": "full-support",
     });
     let Some(members) = body.as_object_mut() else { return body };
@@ -143,10 +165,11 @@ mod tests {
     fn statement_of(records: &Records) -> Value {
         let endpoints = Endpoints {
             fhir_base: "http://h/strict/general/fhir".to_owned(),
+            authorization: "http://h/strict/general/oauth".to_owned(),
             issuer: "http://h/strict/general/oauth".to_owned(),
             root: "http://h/strict/general".to_owned(),
         };
-        describe(records, &endpoints, &["launch-ehr"])
+        describe(records, &endpoints, &Profile::STRICT, 0)
     }
 
     #[test]

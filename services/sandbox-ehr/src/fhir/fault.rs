@@ -1,11 +1,13 @@
 //! Faults of content, on demand: an answer that holds what it must not.
 
+use serde_json::Value;
+
 use super::Context;
 use crate::{data::Record, faults::FhirFault};
 
 /// Adds a resource of another patient to the matches of a search.
 pub(crate) fn foreign_match(context: &Context, kind: &str, found: &mut Vec<String>) {
-    if context.fault != Some(FhirFault::ForeignPatient) {
+    if !context.has(FhirFault::ForeignPatient) {
         return;
     }
     let first = found.first().and_then(|id| context.records.record(kind, id));
@@ -22,7 +24,7 @@ pub(crate) fn foreign_match(context: &Context, kind: &str, found: &mut Vec<Strin
 
 /// Another patient's resource of the same type, to be read instead of the one asked for.
 pub(crate) fn foreign_record<'r>(context: &'r Context, kind: &str, asked: &Record) -> Option<&'r Record> {
-    if context.fault != Some(FhirFault::ForeignPatient) {
+    if !context.has(FhirFault::ForeignPatient) {
         return None;
     }
     foreign(context, kind, asked.patients().first().map(String::as_str))
@@ -38,6 +40,18 @@ fn foreign<'r>(context: &'r Context, kind: &str, own: Option<&str>) -> Option<&'
 
 /// The address of the next page, on a host that is none of ours.
 pub(crate) fn foreign_next(context: &Context, kind: &str) -> Option<String> {
-    (context.fault == Some(FhirFault::ForeignNext))
-        .then(|| format!("https://pages.elsewhere.example/fhir/{kind}?{}=1", super::paging::PARAMETER))
+    let parameter = super::link::parameter(context.profile.search.next);
+    context
+        .has(FhirFault::ForeignNext)
+        .then(|| format!("https://pages.elsewhere.example/fhir/{kind}?{parameter}=1"))
+}
+
+/// Leaves out the second half of a page, or tells its first match twice.
+pub(crate) fn spoil_page<'v>(context: &Context, matches: &mut Vec<(&'v str, &'v Value)>) {
+    if context.has(FhirFault::PageShort) {
+        matches.truncate(matches.len().div_ceil(2));
+    }
+    if context.has(FhirFault::PageDuplicate) {
+        matches.extend(matches.first().copied());
+    }
 }

@@ -100,6 +100,13 @@ fn walk<'v>(value: &'v Value, path: &[&str], found: &mut Vec<&'v Value>) {
     }
 }
 
+/// Whether a list of concepts holds a code, of whichever system.
+pub(crate) fn has_code(concepts: Option<&Value>, code: &str) -> bool {
+    let concepts = concepts.and_then(Value::as_array).into_iter().flatten();
+    let codings = concepts.filter_map(|concept| concept.get("coding")?.as_array()).flatten();
+    codings.into_iter().any(|coding| coding.get("code").and_then(Value::as_str) == Some(code))
+}
+
 /// Type and id a Reference points at.
 pub(crate) fn reference(value: &Value) -> Option<(&str, &str)> {
     value.get("reference").and_then(Value::as_str).and_then(crate::data::target)

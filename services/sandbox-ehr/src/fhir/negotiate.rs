@@ -1,20 +1,21 @@
 //! Content negotiation and the headers that every FHIR answer carries.
 
 use axum::{
-    body::Body,
+    body::{Body, to_bytes},
     extract::Request,
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
+    header::{ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE},
 };
 use url::form_urlencoded;
 
-use super::outcome::Failure;
+use super::{dialect::to_xml, outcome::Failure};
+use crate::profile::Profile;
 
-/// The media type of every resource sent.
+/// The media type of refusals.
 pub(crate) const MEDIA_TYPE: &str = "application/fhir+json;fhirVersion=4.0";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -22,14 +23,29 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) async fn answer(request: Request, next: Next) -> Response {
     let id = request.headers().get(REQUEST_ID).cloned();
     let format = request.uri().query().and_then(format_asked);
-    // The bytes of a Binary may be asked for in their own type; its reader decides.
-    let is_binary = request.uri().path().contains("/Binary/");
-    let acceptable = match format {
-        Some(format) => is_fhir_json(&format),
-        None => is_binary || accepts_json(request.headers()),
+    // The bytes of a Binary may be asked for in their own type; its reader decides. An export's files are lines of JSON and
+    // asked for as such (<https://hl7.org/fhir/uv/bulkdata/export.html#bulk-data-output-file-request>).
+    let is_own_type = ["/Binary/", "/bulk/"].iter().any(|folder| request.uri().path().contains(folder));
+    let acceptable = match &format {
+        Some(format) => is_fhir_json(format),
+        None => is_own_type || accepts_json(request.headers()),
     };
-    let mut response =
-        if acceptable { next.run(request).await } else { Failure::NOT_ACCEPTABLE.into_response() };
+    // A product that prefers XML sends it to whoever does not name JSON; nothing is unacceptable then.
+    let prefers_xml =
+        request.extensions().get::<&'static Profile>().is_some_and(|profile| profile.data.defaults_to_xml);
+    let wants_xml = prefers_xml
+        && !is_own_type
+        && match format {
+            Some(format) => !is_fhir_json(&format),
+            None => !names_json(request.headers()),
+        };
+    let mut response = if wants_xml {
+        as_xml(next.run(request).await).await
+    } else if acceptable {
+        next.run(request).await
+    } else {
+        Failure::NOT_ACCEPTABLE.into_response()
+    };
     let headers = response.headers_mut();
     if let Some(id) = id {
         headers.insert(REQUEST_ID, id);
@@ -39,10 +55,24 @@ pub(crate) async fn answer(request: Request, next: Next) -> Response {
 }
 
 /// A resource as answer.
-pub(crate) fn resource(text: String) -> Response {
+pub(crate) fn resource(profile: &Profile, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(profile.data.media_type));
     response
+}
+
+/// The same answer with its resource in XML.
+async fn as_xml(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    match serde_json::from_slice::<serde_json::Value>(&bytes) {
+        Ok(resource) if resource.is_object() => {
+            parts.headers.remove(CONTENT_LENGTH);
+            parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/fhir+xml"));
+            Response::from_parts(parts, Body::from(to_xml(&resource)))
+        }
+        _ => Response::from_parts(parts, Body::from(bytes)),
+    }
 }
 
 fn format_asked(query: &str) -> Option<String> {
@@ -82,8 +112,10 @@ fn is_fhir_json(range: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
     let version = parts.find_map(|part| part.strip_prefix("fhirversion=").map(str::to_owned));
-    matches!(essence, "json" | "application/json" | "application/fhir+json" | "text/json")
-        && version.is_none_or(|version| version == "4.0")
+    matches!(
+        essence,
+        "json" | "application/json" | "application/fhir+json" | "text/json" | "application/json+fhir"
+    ) && version.is_none_or(|version| version == "4.0")
 }
 
 #[cfg(test)]

@@ -1,32 +1,32 @@
-//! Pages: a searchset Bundle of the part of the matches that is due, with its links and includes.
+//! Pages: a searchset Bundle of the part of the matches that is due, with its links, includes and notices,
+//! as the product writes them.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::{
-    Context,
+    Context, Params,
     access::Access,
-    fault, matching, negotiate,
+    dialect, fault, link, matching, negotiate,
     outcome::{Failure, outcome},
-    paging::{Cursors, PARAMETER, Rest},
+    paging::{Cursors, Rest},
     scope::Interaction,
     search::Search,
 };
 use crate::faults::FhirFault;
-
-/// Matches on a page where the client does not say.
-const USUAL_SIZE: usize = 50;
-/// Matches on a page whatever the client says.
-const LARGEST_SIZE: usize = 200;
+use crate::profile::{FullUrl, Notice, PageSizes, PagingBug, Total};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Bundle<'v> {
     resource_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<usize>,
@@ -46,8 +46,9 @@ struct Link {
 struct Entry<'v> {
     #[serde(skip_serializing_if = "Option::is_none")]
     full_url: Option<String>,
-    resource: &'v Value,
-    search: Mode,
+    resource: Cow<'v, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<Mode>,
 }
 
 #[derive(Serialize)]
@@ -55,85 +56,179 @@ struct Mode {
     mode: &'static str,
 }
 
-/// The first page of a search.
-pub(crate) fn first(context: &Context, cursors: &Cursors, search: Search) -> Result<Response, Failure> {
+/// One page of a search just carried out: the first, or the one with this number (from 1).
+pub(crate) fn of_search(
+    context: &Context,
+    cursors: &Cursors,
+    search: Search,
+    number: usize,
+) -> Result<Response, Failure> {
     let Search { kind, query, found } = search;
-    let asked = form_urlencoded::Serializer::new(String::new()).extend_pairs(&query.applied).finish();
-    let separator = if asked.is_empty() { "" } else { "?" };
-    let own = format!("{}/{kind}{separator}{asked}", context.base);
-    let size = query.count.unwrap_or(USUAL_SIZE).min(LARGEST_SIZE);
+    let mut asked: Params = query.applied;
+    dialect::params_out(context.profile, &context.base, &kind, &mut asked);
+    let query_text = form_urlencoded::Serializer::new(String::new()).extend_pairs(&asked).finish();
+    let separator = if query_text.is_empty() { "" } else { "?" };
+    let own = format!("{}/{kind}{separator}{query_text}", context.base);
+    let size = size(&context.profile.search.sizes, &kind, query.count);
     // `_count=0` asks for the number alone (<https://hl7.org/fhir/R4/search.html#count>).
     let size = if query.is_count_only { 0 } else { size };
     let rest = Rest {
+        base: context.base.clone(),
         kind,
         found: found.into(),
-        offset: 0,
+        asked,
+        offset: size.saturating_mul(number.saturating_sub(1)),
         size,
+        count: query.count,
         has_total: query.has_total,
         include: query.include,
     };
-    let notice = query.is_partial.then(|| {
-        outcome(
-            "warning",
-            "not-supported",
-            "search parameters that are not supported were ignored: see the self link",
-            None,
-        )
-    });
-    write(context, cursors, &rest, own, notice.as_ref())
+    let ignored = "search parameters that are not supported were ignored: see the self link";
+    let notice = query.is_partial.then(|| outcome("warning", "not-supported", ignored, None));
+    write(context, cursors, &rest, &own, notice)
 }
 
 /// A later page, by its cursor.
 pub(crate) fn following(context: &Context, cursors: &Cursors, cursor: &str) -> Result<Response, Failure> {
+    if context.has(FhirFault::PageExpired) {
+        return Err(Failure::CURSOR_GONE);
+    }
     let rest = cursors.find(&context.token, cursor, context.now_seconds)?;
-    let own = address(context, &rest.kind, cursor);
-    write(context, cursors, &rest, own, None)
+    if rest.base != context.base {
+        return Err(Failure::CURSOR_GONE);
+    }
+    let own = link::next(context, &rest, cursor);
+    write(context, cursors, &rest, &own, None)
 }
 
-fn address(context: &Context, kind: &str, cursor: &str) -> String {
-    format!("{}/{kind}?{PARAMETER}={cursor}", context.base)
+/// How many matches stand on a page of this type.
+fn size(sizes: &PageSizes, kind: &str, count: Option<usize>) -> usize {
+    if sizes.unpaged.contains(&kind) {
+        return usize::MAX;
+    }
+    let own = sizes.by_type.iter().find(|(listed, _, _)| *listed == kind);
+    let (usual, largest) = own.map_or((sizes.usual, sizes.largest), |(_, usual, largest)| (*usual, *largest));
+    count.filter(|_| sizes.obeys_count).unwrap_or(usual).min(largest)
 }
 
 fn write(
     context: &Context,
     cursors: &Cursors,
     rest: &Rest,
-    own: String,
-    notice: Option<&Value>,
+    own: &str,
+    notice: Option<Value>,
 ) -> Result<Response, Failure> {
     // Again on every page: a scope may have been withdrawn since the first.
     let access = Access::of(&context.token, &context.base, &rest.kind, Interaction::Search)
         .ok_or(Failure::NO_SCOPE)?;
-    let is_planted = context.fault == Some(FhirFault::ForeignPatient);
-    let due = rest.found.iter().skip(rest.offset).take(rest.size);
-    let matches: Vec<(&str, &Value)> = due
+    let rules = &context.profile.search;
+    let is_planted = context.has(FhirFault::ForeignPatient);
+    let repeated = usize::from(rules.bug == PagingBug::RepeatsLast && rest.offset > 0);
+    let due = rest.found.iter().skip(rest.offset - repeated).take(rest.size.saturating_add(repeated));
+    let mut matches: Vec<(&str, &Value)> = due
         .filter_map(|id| context.records.record(&rest.kind, id))
         .filter_map(|record| Some((record, record.current()?.as_ref())))
         .filter(|(record, body)| is_planted || access.allows(record, body))
         .map(|(record, body)| (record.id(), body))
         .collect();
-    let mut link = vec![Link { relation: "self", url: own }];
-    let reached = rest.offset + rest.size;
-    if let Some(url) = fault::foreign_next(context, &rest.kind) {
-        link.push(Link { relation: "next", url });
-    } else if rest.size > 0 && reached < rest.found.len() {
-        let next = Rest { offset: reached, ..rest.clone() };
-        let cursor = cursors.keep(&context.token, next, context.now_seconds);
-        link.push(Link { relation: "next", url: address(context, &rest.kind, &cursor) });
-    }
+    fault::spoil_page(context, &mut matches);
+    let mut links = vec![Link { relation: "self", url: link::respelt(context, own.to_owned()) }];
+    links.extend(next(context, cursors, rest, own).map(|url| Link { relation: "next", url }));
     let mut entry: Vec<Entry<'_>> =
         matches.iter().map(|(id, body)| stored(context, &rest.kind, id, body, "match")).collect();
     for (kind, id, body) in included(context, rest, &matches) {
         entry.push(stored(context, kind, id, body, "include"));
     }
-    entry.extend(notice.map(|resource| Entry { full_url: None, resource, search: Mode { mode: "outcome" } }));
-    let total = rest.has_total.then_some(rest.found.len());
-    let bundle = Bundle { resource_type: "Bundle", r#type: "searchset", total, link, entry };
-    serde_json::to_string(&bundle).map(negotiate::resource).ok().ok_or(Failure::UNPROCESSABLE)
+    if rest.size > 0 {
+        entry.extend(notices(context, &rest.kind, matches.is_empty()));
+    }
+    entry.extend(notice.map(|resource| remark(context, resource)));
+    let id = rules.has_bundle_id.then(crate::digest::handle);
+    let total = total(rules.total, rest, matches.len());
+    let bundle = Bundle { resource_type: "Bundle", id, r#type: "searchset", total, link: links, entry };
+    serde_json::to_string(&bundle)
+        .map(|text| negotiate::resource(context.profile, text))
+        .ok()
+        .ok_or(Failure::UNPROCESSABLE)
 }
 
-fn stored<'v>(context: &Context, kind: &str, id: &str, resource: &'v Value, mode: &'static str) -> Entry<'v> {
-    Entry { full_url: Some(format!("{}/{kind}/{id}", context.base)), resource, search: Mode { mode } }
+/// The address of the next page, where there is one or a fault says so.
+fn next(context: &Context, cursors: &Cursors, rest: &Rest, own: &str) -> Option<String> {
+    if let Some(url) = fault::foreign_next(context, &rest.kind) {
+        return Some(url);
+    }
+    if context.has(FhirFault::PageLoop) {
+        return Some(link::respelt(context, own.to_owned()));
+    }
+    let reached = rest.offset.saturating_add(rest.size);
+    let stops = match context.profile.search.bug {
+        PagingBug::StopsAfter(matches) => reached >= matches,
+        PagingBug::None | PagingBug::RepeatsLast => false,
+    };
+    if rest.size == 0 || reached >= rest.found.len() || stops || context.has(FhirFault::PageShort) {
+        return None;
+    }
+    let offset = if context.has(FhirFault::PageStall) { rest.offset } else { reached };
+    let following = Rest { offset, ..rest.clone() };
+    let lifetime = context.profile.search.next_seconds;
+    let cursor = cursors.keep(&context.token, following.clone(), context.now_seconds, lifetime);
+    Some(link::respelt(context, link::next(context, &following, &cursor)))
+}
+
+fn total(style: Total, rest: &Rest, on_page: usize) -> Option<usize> {
+    let exact = Some(rest.found.len()).filter(|_| rest.has_total);
+    // Where the number alone is asked for, every product tells it.
+    if rest.size == 0 {
+        return exact;
+    }
+    match style {
+        Total::Exact => exact,
+        Total::Absent => None,
+        Total::Page => Some(on_page),
+        Total::EchoesCount => rest.count.or(exact),
+    }
+}
+
+fn stored<'v>(context: &Context, kind: &str, id: &str, body: &'v Value, mode: &'static str) -> Entry<'v> {
+    let rules = &context.profile.search;
+    let id = dialect::id_out(context.profile, kind, id);
+    let base = match rules.full_url {
+        FullUrl::Own => context.base.clone(),
+        FullUrl::OtherCase => context
+            .base
+            .strip_suffix("/fhir")
+            .map_or_else(|| context.base.clone(), |root| format!("{root}/FHIR")),
+        FullUrl::OtherHost(host) => {
+            let path = context.base.splitn(4, '/').nth(3).unwrap_or_default();
+            format!("{host}/{path}")
+        }
+    };
+    let search = rules.has_modes.then_some(Mode { mode });
+    Entry { full_url: Some(format!("{base}/{kind}/{id}")), resource: dialect::served(context, body), search }
+}
+
+/// The product's own remarks on a result.
+fn notices<'v>(context: &Context, kind: &str, is_empty: bool) -> Vec<Entry<'v>> {
+    let rules = &context.profile.search;
+    let due: Vec<&Notice> = match (&rules.empty_notice, is_empty) {
+        (Some(notice), true) => vec![notice],
+        _ => {
+            let fits = |of: &Option<&str>| of.is_none_or(|of| of == kind);
+            rules.notices.iter().filter(|(of, _)| fits(of)).map(|(_, notice)| notice).collect()
+        }
+    };
+    let write = |notice: &Notice| {
+        let (system, code) = notice.coding;
+        let details = json!({"coding": [{"system": system, "code": code, "display": notice.text}], "text": notice.text});
+        json!({"resourceType": "OperationOutcome",
+            "issue": [{"severity": notice.severity, "code": notice.code, "details": details}]})
+    };
+    due.into_iter().map(|notice| remark(context, write(notice))).collect()
+}
+
+fn remark<'v>(context: &Context, resource: Value) -> Entry<'v> {
+    let search = context.profile.search.has_modes.then_some(Mode { mode: "outcome" });
+    Entry { full_url: None, resource: Cow::Owned(resource), search }
 }
 
 /// The resources the matches refer to by the parameters asked for, each once, as far as they may be read.

@@ -11,23 +11,25 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::RngCore;
 
-use super::{outcome::Failure, params::Param};
+use super::{Params, outcome::Failure, params::Param};
 use crate::state::TokenInfo;
 
-/// The parameter of a page's address.
-pub(crate) const PARAMETER: &str = "_getpages";
-/// How long a page is kept, seconds.
-const LIFETIME: i64 = 15 * 60;
 /// How many are kept at once; the oldest give way.
 const CAPACITY: usize = 4096;
 
 /// What is left of a search.
 #[derive(Debug, Clone)]
 pub(crate) struct Rest {
+    /// The FHIR base that was searched.
+    pub(crate) base: String,
     pub(crate) kind: String,
     pub(crate) found: Arc<[String]>,
+    /// The search, as the client sent it.
+    pub(crate) asked: Params,
     pub(crate) offset: usize,
     pub(crate) size: usize,
+    /// `_count`, where it was sent.
+    pub(crate) count: Option<usize>,
     pub(crate) has_total: bool,
     pub(crate) include: Vec<&'static Param>,
 }
@@ -61,8 +63,8 @@ struct Book {
 }
 
 impl Cursors {
-    /// Keeps the rest of a search and gives it a name.
-    pub(crate) fn keep(&self, token: &TokenInfo, rest: Rest, now_seconds: i64) -> String {
+    /// Keeps the rest of a search for `lifetime` seconds and gives it a name.
+    pub(crate) fn keep(&self, token: &TokenInfo, rest: Rest, now_seconds: i64, lifetime: i64) -> String {
         let mut bytes = [0; 18];
         rand::rng().fill_bytes(&mut bytes);
         let name = URL_SAFE_NO_PAD.encode(bytes);
@@ -75,8 +77,8 @@ impl Cursors {
             oldest.and_then(|name| book.kept.remove(&name));
         }
         book.serial += 1;
-        let kept =
-            Kept { rest, owner: owner(token), expires_at: now_seconds + LIFETIME, serial: book.serial };
+        let expires_at = now_seconds + lifetime;
+        let kept = Kept { rest, owner: owner(token), expires_at, serial: book.serial };
         book.kept.insert(name.clone(), kept);
         name
     }
@@ -99,6 +101,8 @@ fn owner(token: &TokenInfo) -> Owner {
 mod tests {
     use super::*;
 
+    const LIFETIME: i64 = 15 * 60;
+
     fn token(client: &str, patient: &str) -> TokenInfo {
         TokenInfo {
             scopes: Vec::new(),
@@ -112,8 +116,11 @@ mod tests {
     fn rest() -> Rest {
         let found = vec!["a".to_owned()].into();
         Rest {
+            base: "http://ehr.example/fhir".to_owned(),
             kind: "Observation".to_owned(),
             found,
+            asked: Vec::new(),
+            count: None,
             offset: 0,
             size: 1,
             has_total: true,
@@ -124,7 +131,7 @@ mod tests {
     #[test]
     fn a_cursor_can_be_used_again_until_it_expires() {
         let cursors = Cursors::default();
-        let name = cursors.keep(&token("app", "p"), rest(), 1_000);
+        let name = cursors.keep(&token("app", "p"), rest(), 1_000, LIFETIME);
         assert!(cursors.find(&token("app", "p"), &name, 1_000).is_ok());
         assert!(cursors.find(&token("app", "p"), &name, 1_000 + LIFETIME - 1).is_ok());
         assert_eq!(
@@ -136,7 +143,7 @@ mod tests {
     #[test]
     fn a_cursor_of_another_client_or_patient_is_gone() {
         let cursors = Cursors::default();
-        let name = cursors.keep(&token("app", "p"), rest(), 0);
+        let name = cursors.keep(&token("app", "p"), rest(), 0, LIFETIME);
         assert!(cursors.find(&token("other", "p"), &name, 0).is_err());
         assert!(cursors.find(&token("app", "q"), &name, 0).is_err());
         assert!(cursors.find(&token("app", "p"), "made-up", 0).is_err());
@@ -147,7 +154,7 @@ mod tests {
         let cursors = Cursors::default();
         let mut names = Vec::new();
         for _ in 0..=CAPACITY {
-            names.push(cursors.keep(&token("app", "p"), rest(), 0));
+            names.push(cursors.keep(&token("app", "p"), rest(), 0, LIFETIME));
         }
         assert_eq!(cursors.book.lock().unwrap().kept.len(), CAPACITY);
         let is_there = |index: usize| cursors.find(&token("app", "p"), &names[index], 0).is_ok();

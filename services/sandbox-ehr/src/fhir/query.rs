@@ -2,6 +2,8 @@
 
 use http::HeaderMap;
 
+use crate::profile::UnknownParameter;
+
 use super::{
     date_range::{DateRange, Prefix},
     matching::{Asked, Clause, Modifier},
@@ -14,11 +16,19 @@ use super::{
 pub(crate) enum Handling {
     Strict,
     Lenient,
+    /// Ignored without a word; the self link repeats them as if they had counted.
+    Silent,
 }
 
 impl Handling {
-    /// As the client prefers; strict where it says nothing, because silence widens results.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    /// As the product has it for a type; where it leaves that to the client, as the client prefers, and
+    /// strict where that says nothing, because silence widens results.
+    pub(crate) fn of(rule: UnknownParameter, kind: &str, headers: &HeaderMap) -> Self {
+        match rule {
+            UnknownParameter::IgnoredExceptOf(kinds) if !kinds.contains(&kind) => return Self::Silent,
+            UnknownParameter::IgnoredExceptOf(_) => return Self::Strict,
+            UnknownParameter::Refused => {}
+        }
         let lines = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
         let mut wishes = lines.flat_map(|line| line.split([',', ';'])).map(str::trim);
         if wishes.any(|wish| wish.eq_ignore_ascii_case("handling=lenient")) {
@@ -73,9 +83,11 @@ impl Query {
             match query.take(kind, base, &name, &value) {
                 Ok(true) => query.applied.push((name, value)),
                 Ok(false) => {}
-                Err(failure) if failure == Failure::UNKNOWN_PARAMETER && handling == Handling::Lenient => {
-                    query.is_partial = true;
-                }
+                Err(failure) if failure == Failure::UNKNOWN_PARAMETER => match handling {
+                    Handling::Strict => return Err(failure.at(index)),
+                    Handling::Lenient => query.is_partial = true,
+                    Handling::Silent => query.applied.push((name, value)),
+                },
                 Err(failure) => return Err(failure.at(index)),
             }
         }
@@ -310,8 +322,12 @@ mod tests {
                 http::HeaderValue::from_static(text),
             )])
         };
-        assert_eq!(Handling::of(&headers("return=minimal, handling=lenient")), Handling::Lenient);
-        assert_eq!(Handling::of(&headers("handling=strict")), Handling::Strict);
-        assert_eq!(Handling::of(&HeaderMap::new()), Handling::Strict);
+        let of = |headers: &HeaderMap| Handling::of(UnknownParameter::Refused, "Condition", headers);
+        assert_eq!(of(&headers("return=minimal, handling=lenient")), Handling::Lenient);
+        assert_eq!(of(&headers("handling=strict")), Handling::Strict);
+        assert_eq!(of(&HeaderMap::new()), Handling::Strict);
+        let rule = UnknownParameter::IgnoredExceptOf(&["Patient"]);
+        assert_eq!(Handling::of(rule, "Condition", &headers("handling=strict")), Handling::Silent);
+        assert_eq!(Handling::of(rule, "Patient", &headers("handling=lenient")), Handling::Strict);
     }
 }

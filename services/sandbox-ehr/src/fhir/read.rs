@@ -13,7 +13,8 @@ use jiff::{Timestamp, fmt::rfc2822};
 use serde_json::Value;
 
 use super::{
-    Context, access::Access, fault, negotiate, outcome::Failure, scope::Interaction, search::is_known,
+    Context, access::Access, dialect, fault, negotiate, outcome::Failure, scope::Interaction,
+    search::is_known,
 };
 use crate::data::is_id;
 
@@ -26,7 +27,7 @@ pub(crate) fn answer(
     headers: &HeaderMap,
 ) -> Response {
     find(context, kind, id, version)
-        .and_then(|body| write(kind, body, headers))
+        .and_then(|body| write(context, kind, body, headers))
         .unwrap_or_else(IntoResponse::into_response)
 }
 
@@ -34,12 +35,17 @@ fn find<'c>(context: &'c Context, kind: &str, id: &str, version: Option<&str>) -
     if !is_known(&context.records, kind) {
         return Err(Failure::NO_SUCH_ADDRESS);
     }
-    if !is_id(id) {
+    let stored = dialect::id_in(context.profile, kind, id);
+    if stored.is_none() && !is_id(id) {
         return Err(Failure::BAD_ID);
     }
     let access =
         Access::of(&context.token, &context.base, kind, Interaction::Read).ok_or(Failure::NO_SCOPE)?;
-    let record = context.records.record(kind, id).ok_or(Failure::UNKNOWN_RESOURCE)?;
+    if context.profile.search.denied_types.contains(&kind) {
+        return Err(Failure::DENIED_TYPE);
+    }
+    let id = stored.ok_or(Failure::UNKNOWN_RESOURCE)?;
+    let record = context.records.record(kind, &id).ok_or(Failure::UNKNOWN_RESOURCE)?;
     let body = match version {
         None => record.current().ok_or(Failure::UNKNOWN_RESOURCE)?,
         Some(version) => record.version(version).ok_or(Failure::UNKNOWN_VERSION)?,
@@ -56,19 +62,23 @@ fn find<'c>(context: &'c Context, kind: &str, id: &str, version: Option<&str>) -
     }
 }
 
-fn write(kind: &str, body: &Value, headers: &HeaderMap) -> Result<Response, Failure> {
-    let version = body.pointer("/meta/versionId").and_then(Value::as_str).unwrap_or("1");
-    let etag = format!("W/\"{version}\"");
+fn write(context: &Context, kind: &str, body: &Value, headers: &HeaderMap) -> Result<Response, Failure> {
+    let written = dialect::served(context, body);
+    let body = written.as_ref();
+    let version = body.pointer("/meta/versionId").and_then(Value::as_str);
+    let etag = version.map(|version| format!("W/\"{version}\""));
     let modified = body.pointer("/meta/lastUpdated").and_then(Value::as_str).and_then(|at| at.parse().ok());
-    let mut response = if is_unchanged(headers, &etag, modified) {
+    let mut response = if is_unchanged(headers, etag.as_deref(), modified) {
         StatusCode::NOT_MODIFIED.into_response()
     } else if kind == "Binary" && !negotiate::names_json(headers) {
         bytes(body, headers)?
     } else {
         let text = serde_json::to_string(body).ok().ok_or(Failure::UNPROCESSABLE)?;
-        negotiate::resource(text)
+        negotiate::resource(context.profile, text)
     };
-    put(&mut response, ETAG, &etag);
+    if let Some(etag) = etag {
+        put(&mut response, ETAG, &etag);
+    }
     if let Some(modified) = modified.and_then(http_date) {
         put(&mut response, LAST_MODIFIED, &modified);
     }
@@ -96,7 +106,8 @@ fn bytes(body: &Value, headers: &HeaderMap) -> Result<Response, Failure> {
 }
 
 /// If-None-Match decides where it is given; If-Modified-Since only else (RFC 9110 section 13.2.2).
-fn is_unchanged(headers: &HeaderMap, etag: &str, modified: Option<Timestamp>) -> bool {
+fn is_unchanged(headers: &HeaderMap, etag: Option<&str>, modified: Option<Timestamp>) -> bool {
+    let Some(etag) = etag else { return false };
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let mut asked =
         headers.get_all(IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok()).peekable();

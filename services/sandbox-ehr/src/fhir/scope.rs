@@ -1,4 +1,4 @@
-//! SMART scopes of version 1 and 2, as far as a server that only reads needs them
+//! SMART scopes of version 1 and 2, as far as a server that reads, creates and updates needs them
 //! (<https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html>).
 
 use url::form_urlencoded;
@@ -16,6 +16,8 @@ pub(crate) enum Level {
 pub(crate) enum Interaction {
     Read,
     Search,
+    Create,
+    Update,
 }
 
 /// One resource scope.
@@ -23,8 +25,7 @@ pub(crate) enum Interaction {
 pub(crate) struct Scope {
     pub(crate) level: Level,
     kind: String,
-    read: bool,
-    search: bool,
+    letters: String,
     /// Search parameters to which resources must conform, for example a category.
     pub(crate) constraint: Vec<(String, String)>,
 }
@@ -44,37 +45,40 @@ impl Scope {
         let is_kind = kind == "*"
             || (kind.starts_with(|c: char| c.is_ascii_uppercase())
                 && kind.bytes().all(|b| b.is_ascii_alphabetic()));
-        let (read, search) = permissions(actions)?;
+        let letters = permissions(actions)?;
         let constraint: Vec<(String, String)> =
             form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
         // `?` with nothing behind it is not "everything".
         let is_whole = query.is_none() || !constraint.is_empty();
-        (is_kind && is_whole).then(|| Self { level, kind: kind.to_owned(), read, search, constraint })
+        (is_kind && is_whole).then(|| Self { level, kind: kind.to_owned(), letters, constraint })
     }
 
     /// Whether the scope is about this type and interaction.
     pub(crate) fn covers(&self, kind: &str, interaction: Interaction) -> bool {
         let kind_fits = self.kind == "*" || self.kind == kind;
-        kind_fits
-            && match interaction {
-                Interaction::Read => self.read,
-                Interaction::Search => self.search,
-            }
+        let letter = match interaction {
+            Interaction::Create => 'c',
+            Interaction::Read => 'r',
+            Interaction::Update => 'u',
+            Interaction::Search => 's',
+        };
+        kind_fits && self.letters.contains(letter)
     }
 }
 
-/// Whether reading and searching are allowed; none for letters out of order or unknown.
-fn permissions(actions: &str) -> Option<(bool, bool)> {
+/// The letters of what is allowed; none for letters out of order or unknown.
+fn permissions(actions: &str) -> Option<String> {
     match actions {
-        // Version 1: `read` means read and search.
-        "read" | "*" => return Some((true, true)),
-        "write" => return Some((false, false)),
+        // Version 1: `read` means read and search, `write` all else.
+        "read" => return Some("rs".to_owned()),
+        "*" => return Some("cruds".to_owned()),
+        "write" => return Some("cud".to_owned()),
         "" => return None,
         _ => {}
     }
     let mut allowed = "cruds".chars();
     let in_order = actions.chars().all(|letter| allowed.any(|known| known == letter));
-    in_order.then(|| (actions.contains('r'), actions.contains('s')))
+    in_order.then(|| actions.to_owned())
 }
 
 #[cfg(test)]
@@ -91,6 +95,15 @@ mod tests {
         );
         assert!(!one.covers("Condition", Interaction::Read));
         assert!(!Scope::parse("user/*.write").unwrap().covers("Patient", Interaction::Read));
+        for (scope, interaction, is_covered) in [
+            ("user/*.write", Interaction::Create, true),
+            ("user/*.write", Interaction::Update, true),
+            ("user/Patient.c", Interaction::Update, false),
+            ("user/Patient.rs", Interaction::Create, false),
+            ("user/Patient.cruds", Interaction::Update, true),
+        ] {
+            assert_eq!(Scope::parse(scope).unwrap().covers("Patient", interaction), is_covered, "{scope}");
+        }
         let only_read = Scope::parse("user/Patient.r").unwrap();
         assert!(
             only_read.covers("Patient", Interaction::Read)

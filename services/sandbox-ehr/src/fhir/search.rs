@@ -8,7 +8,7 @@ use super::{
     Context, Params,
     access::Access,
     date_range::DateRange,
-    fault,
+    dialect, fault,
     matching::{self, Asked, Clause, Modifier, fold},
     outcome::Failure,
     params::{self, Shape},
@@ -16,6 +16,7 @@ use super::{
     scope::Interaction,
 };
 use crate::data::{Record, Records};
+use crate::profile::Required;
 
 /// A search carried out: all its matches, before they are cut into pages.
 pub(crate) struct Search {
@@ -36,8 +37,15 @@ impl Search {
         if kind == "Binary" || !is_known(&context.records, kind) {
             return Err(Failure::NO_SUCH_ADDRESS);
         }
+        let rules = &context.profile.search;
         let access =
             Access::of(&context.token, &context.base, kind, Interaction::Search).ok_or(Failure::NO_SCOPE)?;
+        if rules.denied_types.contains(&kind) {
+            return Err(Failure::DENIED_TYPE);
+        }
+        demand(rules.required, kind, &params)?;
+        let mut params = params;
+        dialect::params_in(context.profile, &context.base, kind, &mut params);
         let query = Query::read(kind, &context.base, params, handling)?;
         if let Some(only) = access.only_patient()
             && query.clauses.iter().any(|clause| is_about_others(kind, clause, only))
@@ -48,6 +56,7 @@ impl Search {
         let mut matches: Vec<(&str, &Arc<Value>)> = candidates(context, kind, &query, &access)
             .filter_map(|record| Some((record.id(), record, record.current()?)))
             .filter(|(_, record, body)| access.allows(record, body))
+            .filter(|(_, _, body)| !is_hidden(rules.hidden_categories, kind, body))
             .filter(|(_, _, body)| query.clauses.iter().all(|clause| clause.holds(body, now_micros)))
             .map(|(id, _, body)| (id, body))
             .collect();
@@ -58,6 +67,23 @@ impl Search {
         fault::foreign_match(context, kind, &mut found);
         Ok(Self { kind: kind.to_owned(), query, found })
     }
+}
+
+/// Refuses a search without the parameters that the product wants.
+fn demand(rules: &'static [Required], kind: &str, params: &Params) -> Result<(), Failure> {
+    let is_given = |wanted: &str| params.iter().any(|(name, _)| name.split(':').next() == Some(wanted));
+    for rule in rules.iter().filter(|rule| rule.kind == kind) {
+        if !rule.any_of.iter().any(|group| group.iter().all(|wanted| is_given(wanted))) {
+            return Err(Failure::of_row(&rule.else_answer));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a resource is of a category that the product keeps to itself.
+fn is_hidden(hidden: &[(&str, &str)], kind: &str, body: &Value) -> bool {
+    let mut of_kind = hidden.iter().filter(|(listed, _)| *listed == kind);
+    of_kind.any(|(_, code)| matching::has_code(body.get("category"), code))
 }
 
 /// Whether the server has this type, by name or by import.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Issued, NotIssued};
-use crate::digest::{TokenDigest, opaque};
+use super::{CodeAsked, Issued, NotIssued};
+use crate::digest::{TokenDigest, opaque_of};
 use crate::places::Place;
 use crate::profile::Profile;
 
@@ -27,18 +27,21 @@ pub(crate) struct Grant {
     pub(crate) intent: Option<String>,
     pub(crate) need_patient_banner: bool,
     pub(crate) fhir_context: Vec<Value>,
+    /// `state` of the authorize request.
+    pub(crate) state: Option<String>,
 }
 
 pub(crate) struct Kept {
     pub(crate) grant: Grant,
     pub(crate) is_revoked: bool,
+    /// Refreshing is refused for now.
+    pub(crate) is_suspended: bool,
     pub(crate) agreed_at: i64,
 }
 
 pub(crate) struct Code {
     pub(crate) grant: u64,
-    pub(crate) redirect_uri: String,
-    pub(crate) challenge: String,
+    pub(crate) asked: CodeAsked,
     pub(crate) expires_at: i64,
     pub(crate) is_used: bool,
 }
@@ -54,6 +57,7 @@ pub(crate) struct Access {
 pub(crate) struct Refresh {
     pub(crate) grant: u64,
     pub(crate) expires_at: i64,
+    pub(crate) last_used_at: i64,
     pub(crate) is_used: bool,
 }
 
@@ -97,7 +101,8 @@ pub(crate) struct Book {
 impl Book {
     pub(crate) fn add(&mut self, grant: Grant, agreed_at: i64) -> u64 {
         self.last_grant += 1;
-        self.grants.insert(self.last_grant, Kept { grant, is_revoked: false, agreed_at });
+        self.grants
+            .insert(self.last_grant, Kept { grant, is_revoked: false, is_suspended: false, agreed_at });
         self.last_grant
     }
 
@@ -119,10 +124,17 @@ impl Book {
         self.issued.iter().cloned().collect()
     }
 
-    pub(crate) fn issue_refresh(&mut self, grant: u64, expires_at: i64) -> String {
-        let token = opaque();
+    pub(crate) fn issue_refresh(
+        &mut self,
+        grant: u64,
+        profile: &Profile,
+        now: i64,
+        expires_at: i64,
+    ) -> String {
+        let token = opaque_of(profile.token_length);
         self.remember("refresh_token", &token);
-        self.refreshes.insert(TokenDigest::of(&token), Refresh { grant, expires_at, is_used: false });
+        let refresh = Refresh { grant, expires_at, last_used_at: now, is_used: false };
+        self.refreshes.insert(TokenDigest::of(&token), refresh);
         token
     }
 
@@ -132,17 +144,18 @@ impl Book {
         scopes: Vec<String>,
         refresh_token: Option<String>,
         profile: &Profile,
+        lifetime_seconds: i64,
         now: i64,
     ) -> Result<Issued, NotIssued> {
         self.sweep(now);
         let kept = self.grants.get(&grant).filter(|kept| !kept.is_revoked).ok_or(NotIssued::Revoked)?;
         let grant_held = kept.grant.clone();
-        let access_token = opaque();
+        let access_token = opaque_of(profile.token_length);
         self.remember("access_token", &access_token);
-        let expires_at = now + profile.access_token_seconds;
+        let expires_at = now + lifetime_seconds;
         let access = Access { grant, scopes: scopes.clone(), issued_at: now, expires_at, is_revoked: false };
         self.accesses.insert(TokenDigest::of(&access_token), access);
-        Ok(Issued { grant: grant_held, scopes, access_token, refresh_token })
+        Ok(Issued { grant: grant_held, scopes, access_token, refresh_token, lifetime_seconds })
     }
 
     pub(crate) fn grant_of_access(&self, token: &TokenDigest) -> Option<&Grant> {

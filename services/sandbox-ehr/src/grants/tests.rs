@@ -22,11 +22,13 @@ fn grant(scopes: &[&str]) -> Grant {
         intent: None,
         need_patient_banner: true,
         fhir_context: Vec::new(),
+        state: None,
     }
 }
 
 fn code(grants: &Grants, scopes: &[&str]) -> String {
-    grants.issue_code(grant(scopes), "http://app/cb".to_owned(), s256(VERIFIER), &Profile::STRICT, NOW)
+    let asked = CodeAsked { redirect_uri: "http://app/cb".to_owned(), challenge: Some(s256(VERIFIER)) };
+    grants.issue_code(grant(scopes), asked, &Profile::STRICT, NOW)
 }
 
 fn redeem(grants: &Grants, code: &str, verifier: &str, now: i64) -> Result<Issued, NotIssued> {
@@ -36,7 +38,8 @@ fn redeem(grants: &Grants, code: &str, verifier: &str, now: i64) -> Result<Issue
         client_id: "app",
         place: &place,
         redirect_uri: "http://app/cb",
-        code_verifier: verifier,
+        code_verifier: Some(verifier),
+        may_refresh: true,
     };
     grants.redeem(&shown, &Profile::STRICT, now)
 }
@@ -88,7 +91,8 @@ fn another_client_cannot_redeem_a_code_nor_spend_it() {
         client_id: "thief",
         place: &place,
         redirect_uri: "http://app/cb",
-        code_verifier: VERIFIER,
+        code_verifier: Some(VERIFIER),
+        may_refresh: true,
     };
     assert_eq!(grants.redeem(&shown, &Profile::STRICT, NOW).err(), Some(NotIssued::UnknownCode));
     assert!(redeem(&grants, &code, VERIFIER, NOW).is_ok());

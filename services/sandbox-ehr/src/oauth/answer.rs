@@ -5,11 +5,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use maud::{PreEscaped, html};
 use url::Url;
 
+use super::error::error_uri;
 use super::flows::{Flow, ResponseMode, ReturnTo, Step};
 use crate::digest::handle;
 use crate::faults::{Fault, FaultPoint, Stage};
+use crate::grants::CodeAsked;
 use crate::pages;
 use crate::places::Place;
+use crate::profile::OauthErrors;
 use crate::state::AppState;
 
 /// An error that may be told to the app (RFC 6749 §4.1.2.1).
@@ -27,9 +30,9 @@ pub(crate) fn proceed(state: &AppState, point: &FaultPoint, flow: Flow) -> Respo
         Step::Consent => "consent",
         Step::Answer => return with_code(state, point, flow),
     };
-    let issuer = state.endpoints(&flow.place).issuer;
+    let root = state.endpoints(&flow.place).authorization;
     let key = state.flows().keep(flow, state.clock().now_seconds());
-    Redirect::to(&format!("{issuer}/{leaf}?flow={key}")).into_response()
+    Redirect::to(&format!("{root}/{leaf}?flow={key}")).into_response()
 }
 
 /// The page for a form or link whose flow is over.
@@ -40,11 +43,10 @@ pub(crate) fn flow_is_over(state: &AppState) -> Response {
 
 fn with_code(state: &AppState, point: &FaultPoint, flow: Flow) -> Response {
     let (place, return_to) = (flow.place.clone(), flow.return_to.clone());
-    let challenge = flow.challenge.clone();
+    let asked = CodeAsked { redirect_uri: return_to.redirect_uri.clone(), challenge: flow.challenge.clone() };
     let code = state.grants().issue_code(
         flow.into_grant(),
-        return_to.redirect_uri.clone(),
-        challenge,
+        asked,
         state.profile(&place),
         state.clock().now_seconds(),
     );
@@ -59,7 +61,14 @@ pub(crate) fn with_error(
     return_to: ReturnTo,
     error: AnswerError,
 ) -> Response {
-    let fields = vec![("error", error.code.to_owned()), ("error_description", error.description.to_owned())];
+    let mut fields = vec![("error", error.code.to_owned())];
+    match state.profile(place).oauth_errors {
+        OauthErrors::UriOnly(root) => fields.push(("error_uri", error_uri(root, error.code))),
+        OauthErrors::NullDescription => {}
+        OauthErrors::Described | OauthErrors::ResourceDetail => {
+            fields.push(("error_description", error.description.to_owned()));
+        }
+    }
     answer(state, point, place, return_to, fields)
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Expected<'a> {
 /// Why an assertion was refused; all are `invalid_client`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum AssertionRefused {
-    #[error("the client assertion is not a JWT signed with RS384 or ES384")]
+    #[error("the client assertion is not a JWT signed with RS384 or ES384, as far as this server takes them")]
     Algorithm,
     #[error("the client assertion's header must have typ JWT")]
     Type,
@@ -83,7 +83,12 @@ pub(crate) fn check(
     seen: &SeenAssertions,
 ) -> Result<(), AssertionRefused> {
     let header = jsonwebtoken::decode_header(assertion).map_err(|_malformed| AssertionRefused::Algorithm)?;
-    if !matches!(header.alg, Algorithm::RS384 | Algorithm::ES384) {
+    let name = match header.alg {
+        Algorithm::RS384 => "RS384",
+        Algorithm::ES384 => "ES384",
+        _ => return Err(AssertionRefused::Algorithm),
+    };
+    if !expected.profile.assertion_algorithms.contains(&name) {
         return Err(AssertionRefused::Algorithm);
     }
     if expected.profile.requires_assertion_typ && header.typ.as_deref() != Some("JWT") {

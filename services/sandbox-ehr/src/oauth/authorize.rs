@@ -19,7 +19,7 @@ use crate::faults::FaultPoint;
 use crate::launches::Launch;
 use crate::pages;
 use crate::places::Place;
-use crate::profile::AudienceCheck;
+use crate::profile::{AudienceCheck, Pkce, Profile, RedirectCheck};
 use crate::state::AppState;
 
 pub(super) async fn get(
@@ -49,7 +49,7 @@ pub(super) async fn post(
 }
 
 fn authorize(state: &AppState, place: &Place, point: &FaultPoint, params: &Params) -> Response {
-    let (client, redirect_uri) = match client_and_redirect(state, params) {
+    let (client, redirect_uri) = match client_and_redirect(state, state.profile(place), params) {
         Ok(known) => known,
         Err(what) => {
             let what_to_do = "Nothing was sent to the app. Ask for its registration to be checked.";
@@ -77,15 +77,26 @@ fn authorize(state: &AppState, place: &Place, point: &FaultPoint, params: &Param
     answer::proceed(state, point, flow)
 }
 
-/// RFC 6749 §3.1.2.4 and RFC 9700 §2.1: exact comparison, and no redirect when it fails.
-fn client_and_redirect(state: &AppState, params: &Params) -> Result<(Arc<Client>, String), &'static str> {
+/// RFC 6749 §3.1.2.4 and RFC 9700 §2.1: exact comparison (or as exact as the product is), and no redirect
+/// when it fails.
+fn client_and_redirect(
+    state: &AppState,
+    profile: &Profile,
+    params: &Params,
+) -> Result<(Arc<Client>, String), &'static str> {
     let repeated = |_: Repeated| "The app sent client_id or redirect_uri more than once.";
     let client_id = params.one("client_id").map_err(repeated)?.ok_or("The app did not say who it is.")?;
     let client = state.clients().get(client_id).ok_or("The app is not registered here.")?;
     let asked =
         params.one("redirect_uri").map_err(repeated)?.ok_or("The app did not say where to return to.")?;
-    let registered = client.redirect_uris.iter().find(|uri| *uri == asked).cloned();
-    let redirect_uri = registered.ok_or("The app wants to return to an address that is not registered.")?;
+    let compared = match profile.redirect {
+        RedirectCheck::Exact => asked,
+        RedirectCheck::ExactWithFreeQuery => asked.split_once('?').map_or(asked, |(path, _query)| path),
+    };
+    if !client.redirect_uris.iter().any(|uri| uri == asked || uri == compared) {
+        return Err("The app wants to return to an address that is not registered.");
+    }
+    let redirect_uri = asked.to_owned();
     Ok((client, redirect_uri))
 }
 
@@ -121,9 +132,13 @@ fn check(
     }
     params.one("state")?.ok_or(invalid("state is required"))?;
     check_audience(state, place, params)?;
-    let challenge = code_challenge(params)?;
+    let profile = state.profile(place);
+    let challenge = code_challenge(params, profile.pkce)?;
     let asked = params.one("scope")?.ok_or(invalid("scope is required"))?;
-    let scopes = grantable(asked, &client.scopes);
+    if profile.max_scope_bytes.is_some_and(|most| asked.len() > most) {
+        return Err(AnswerError { code: "invalid_scope", description: "too many scopes were requested" });
+    }
+    let scopes = grantable(asked, &client.scopes, profile);
     if scopes.is_empty() {
         let description = "none of the requested scopes can be granted to this app";
         return Err(AnswerError { code: "invalid_scope", description });
@@ -148,9 +163,18 @@ fn check(
 
 /// SMART 2.2: `aud` names the FHIR server the token is for, so that a look-alike cannot collect tokens.
 fn check_audience(state: &AppState, place: &Place, params: &Params) -> Result<(), AnswerError> {
-    let aud = params.one("aud")?.ok_or(invalid("aud is required: send the FHIR base URL"))?;
+    let check = state.profile(place).audience;
+    let Some(aud) = params.one("aud")? else {
+        return match check {
+            AudienceCheck::Forbidden => Ok(()),
+            AudienceCheck::Exact | AudienceCheck::SlashTolerant => {
+                Err(invalid("aud is required: send the FHIR base URL"))
+            }
+        };
+    };
     let base = state.endpoints(place).fhir_base;
-    let is_same = match state.profile(place).audience {
+    let is_same = match check {
+        AudienceCheck::Forbidden => return Err(invalid("aud is not a parameter of this server")),
         AudienceCheck::Exact => aud == base,
         AudienceCheck::SlashTolerant => aud.strip_suffix('/').unwrap_or(aud) == base,
     };
@@ -158,8 +182,12 @@ fn check_audience(state: &AppState, place: &Place, params: &Params) -> Result<()
 }
 
 /// RFC 7636 with S256 only; an absent method would mean `plain` and is refused like it.
-fn code_challenge(params: &Params) -> Result<String, AnswerError> {
-    let challenge = params.one("code_challenge")?.ok_or(invalid("code_challenge is required (PKCE)"))?;
+fn code_challenge(params: &Params, pkce: Pkce) -> Result<Option<String>, AnswerError> {
+    let challenge = match (params.one("code_challenge")?, pkce) {
+        (_, Pkce::Ignored) | (None, Pkce::Optional) => return Ok(None),
+        (None, Pkce::Required) => return Err(invalid("code_challenge is required (PKCE)")),
+        (Some(challenge), Pkce::Required | Pkce::Optional) => challenge,
+    };
     if params.one("code_challenge_method")? != Some("S256") {
         return Err(invalid("code_challenge_method must be S256"));
     }
@@ -167,7 +195,7 @@ fn code_challenge(params: &Params) -> Result<String, AnswerError> {
     if challenge.len() != 43 || !challenge.bytes().all(is_base64url) {
         return Err(invalid("code_challenge is not the base64url form of a SHA-256"));
     }
-    Ok(challenge.to_owned())
+    Ok(Some(challenge.to_owned()))
 }
 
 /// The launch parameter and the launch scope belong together (SMART 2.2 "Launch context").

@@ -46,6 +46,16 @@ impl Shown {
         Ok(shown)
     }
 
+    /// The way, as discovery names it.
+    fn method(&self) -> &'static str {
+        match (&self.basic, &self.secret, &self.assertion) {
+            (Some(_), _, _) => "client_secret_basic",
+            (_, Some(_), _) => "client_secret_post",
+            (_, _, Some(_)) => "private_key_jwt",
+            (None, None, None) => "none",
+        }
+    }
+
     fn claimed_id(&self) -> Option<String> {
         let from_basic = self.basic.as_ref().map(|(id, _)| id.clone());
         let from_assertion = || self.assertion.as_deref().and_then(subject);
@@ -65,6 +75,9 @@ pub(super) async fn authenticate(
         let error = OauthError::invalid_client(text);
         if shown.basic.is_some() { error.with_basic_challenge() } else { error }
     };
+    if !state.profile(place).auth_methods.contains(&shown.method()) {
+        return Err(refused("this server does not take clients that authenticate this way"));
+    }
     let claimed = shown.claimed_id().ok_or_else(|| refused("the client did not say who it is"))?;
     if shown.client_id.as_ref().is_some_and(|id| *id != claimed) {
         return Err(OauthError::invalid_request("client_id and the authentication name different clients"));

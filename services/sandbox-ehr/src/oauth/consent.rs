@@ -34,7 +34,7 @@ pub(super) async fn page(
 fn form(state: &AppState, key: &str, flow: &Flow) -> Markup {
     let app = state.clients().get(&flow.client_id).map(|client| client.name.clone()).unwrap_or_default();
     let user = flow.user.as_deref().and_then(|id| state.clinicians().get(id));
-    let patient = flow.patient.as_deref().and_then(|id| state.records.patient(id));
+    let patient = flow.patient.as_deref().and_then(|id| state.records_at(&flow.place).patient(id));
     let (optional, fixed): (Vec<&Scope>, Vec<&Scope>) =
         flow.scopes.iter().partition(|scope| scope.is_optional());
     html! {

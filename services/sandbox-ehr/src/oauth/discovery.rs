@@ -8,17 +8,21 @@ use http::header::CACHE_CONTROL;
 use serde_json::{Value, json};
 
 use crate::places::Place;
+use crate::profile::Profile;
 use crate::state::AppState;
 
 /// Documents may be cached this long; short, so that a changed sandbox is seen soon.
 const CACHE: &str = "public, max-age=60";
 
-const TOKEN_AUTH_METHODS: [&str; 4] =
-    ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
-const ASSERTION_ALGORITHMS: [&str; 2] = ["RS384", "ES384"];
-
 fn cached(document: Value) -> Response {
     ([(CACHE_CONTROL, CACHE)], Json(document)).into_response()
+}
+
+/// Services are listed where the product has them.
+fn grant_types(profile: &Profile) -> Vec<&'static str> {
+    let mut types = vec!["authorization_code", "refresh_token"];
+    types.extend(profile.bulk.is_some().then_some("client_credentials"));
+    types
 }
 
 pub(super) async fn smart_configuration(
@@ -26,17 +30,17 @@ pub(super) async fn smart_configuration(
     Extension(place): Extension<Place>,
 ) -> Response {
     let (urls, profile) = (state.endpoints(&place), state.profile(&place));
-    cached(json!({
+    let mut document = json!({
         "issuer": urls.issuer,
         "jwks_uri": urls.jwks(),
         "authorization_endpoint": urls.authorize(),
         "token_endpoint": urls.token(),
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": grant_types(profile),
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
         "code_challenge_methods_supported": ["S256"],
-        "token_endpoint_auth_methods_supported": TOKEN_AUTH_METHODS,
-        "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "token_endpoint_auth_methods_supported": profile.auth_methods,
+        "token_endpoint_auth_signing_alg_values_supported": profile.assertion_algorithms,
         "scopes_supported": profile.scopes_supported,
         "capabilities": profile.capabilities,
         "introspection_endpoint": urls.introspect(),
@@ -47,7 +51,18 @@ pub(super) async fn smart_configuration(
         "user_access_brand_identifier": super::brands::identifier(&place),
         "associated_endpoints": [{"url": urls.fhir_base, "capabilities": profile.capabilities}],
         "authorization_response_iss_parameter_supported": profile.answers_with_iss,
-    }))
+    });
+    if let Some(members) = document.as_object_mut() {
+        for name in profile.discovery.omits {
+            members.remove(*name);
+        }
+        for (right, used) in profile.discovery.renames {
+            if let Some(value) = members.remove(*right) {
+                members.insert((*used).to_owned(), value);
+            }
+        }
+    }
+    cached(document)
 }
 
 pub(super) async fn openid_configuration(
@@ -66,11 +81,11 @@ pub(super) async fn openid_configuration(
         "scopes_supported": profile.scopes_supported,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "grant_types_supported": grant_types(profile),
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
-        "token_endpoint_auth_methods_supported": TOKEN_AUTH_METHODS,
-        "token_endpoint_auth_signing_alg_values_supported": ASSERTION_ALGORITHMS,
+        "token_endpoint_auth_methods_supported": profile.auth_methods,
+        "token_endpoint_auth_signing_alg_values_supported": profile.assertion_algorithms,
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "nonce", "at_hash", "fhirUser", "name"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": profile.answers_with_iss,

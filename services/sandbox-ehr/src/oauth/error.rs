@@ -6,8 +6,9 @@ use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::params::Repeated;
+use crate::digest::handle;
 use crate::grants::NotIssued;
-use crate::profile::Profile;
+use crate::profile::{OauthErrors, Profile};
 
 /// A refusal with its code and a sentence that reflects nothing of the request.
 #[derive(Debug)]
@@ -37,8 +38,12 @@ impl OauthError {
         self
     }
 
+    pub(crate) fn invalid_scope(description: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_scope", description)
+    }
+
     pub(crate) fn unsupported_grant_type() -> Self {
-        let description = "grant_type must be authorization_code or refresh_token";
+        let description = "grant_type must be one of those in smart-configuration";
         Self::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", description)
     }
 
@@ -54,7 +59,7 @@ impl OauthError {
         Self::new(status, "invalid_grant", reason.to_string())
     }
 
-    /// The code, for logs.
+    /// The code.
     pub(crate) fn code(&self) -> &'static str {
         self.code
     }
@@ -76,11 +81,32 @@ pub(crate) fn no_store_json(status: StatusCode, body: &Value) -> Response {
     (status, headers, body.to_string()).into_response()
 }
 
+/// Marks an answer of ours as the refusal with this code, so that it can be dressed as a product does it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OauthRefusal(pub(crate) &'static str);
+
+/// The same refusal in the shape of a product.
+pub(crate) fn shaped(style: OauthErrors, refusal: OauthRefusal) -> Option<Value> {
+    let OauthRefusal(code) = refusal;
+    match style {
+        OauthErrors::Described => None,
+        OauthErrors::NullDescription => Some(json!({"error": code, "error_description": null})),
+        OauthErrors::UriOnly(root) => Some(json!({"error": code, "error_uri": error_uri(root, code)})),
+        OauthErrors::ResourceDetail => Some(json!({"resource": "oauth/token", "detail": "Bad Request"})),
+    }
+}
+
+/// The address at which a product's support finds this very error.
+pub(crate) fn error_uri(root: &str, code: &str) -> String {
+    format!("{root}/urn:sandbox:error:{code}/instances/{}", handle())
+}
+
 impl IntoResponse for OauthError {
     fn into_response(self) -> Response {
         tracing::debug!(code = self.code(), "token endpoint refused a request");
         let body = json!({"error": self.code, "error_description": self.description});
         let mut response = no_store_json(self.status, &body);
+        response.extensions_mut().insert(OauthRefusal(self.code));
         if self.challenges_basic {
             let challenge = HeaderValue::from_static("Basic realm=\"sandbox-ehr\"");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);

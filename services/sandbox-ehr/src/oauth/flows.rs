@@ -37,7 +37,8 @@ pub(crate) struct Flow {
     pub(crate) client_id: String,
     pub(crate) return_to: ReturnTo,
     pub(crate) nonce: Option<String>,
-    pub(crate) challenge: String,
+    /// The PKCE challenge, where one was sent and counts.
+    pub(crate) challenge: Option<String>,
     pub(crate) scopes: Vec<Scope>,
     /// The launch value and its context; absent in a standalone launch.
     pub(crate) launch: Option<(String, Launch)>,
@@ -60,12 +61,14 @@ pub(crate) enum Step {
 
 impl Flow {
     pub(crate) fn next_step(&self, profile: &Profile) -> Step {
-        let wants_patient = self.scopes.iter().any(Scope::is_for_patient) || self.wants_encounter();
+        let may_pick = self.launch.is_some() || profile.standalone_has_patient;
+        let wants_patient =
+            may_pick && (self.scopes.iter().any(Scope::is_for_patient) || self.wants_encounter());
         if self.user.is_none() {
             Step::Login
         } else if wants_patient && self.patient.is_none() {
             Step::PickPatient
-        } else if self.launch.is_none() && self.wants_encounter() && !self.is_encounter_settled {
+        } else if self.launch.is_none() && may_pick && self.wants_encounter() && !self.is_encounter_settled {
             Step::PickEncounter
         } else if !self.is_agreed && self.asks_for_consent(profile) {
             Step::Consent
@@ -103,6 +106,7 @@ impl Flow {
             encounter: self.encounter,
             scopes: self.scopes.iter().map(Scope::to_string).collect(),
             nonce: self.nonce,
+            state: self.return_to.state,
         }
     }
 }

@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 use super::keys::KeyError;
 use crate::digest::{TokenDigest, at_hash};
 use crate::faults::IdTokenFault;
+use crate::fhir::dialect;
 use crate::grants::{Grant, Issued};
-use crate::places::Place;
+use crate::profile::{FhirUser, Profile, Subject};
 use crate::state::AppState;
 
 /// A host that is not this EHR, for faults.
@@ -28,7 +29,7 @@ pub(super) fn mint(
     let kid = match fault {
         Some(IdTokenFault::NoKid) => None,
         Some(IdTokenFault::UnknownKid) => Some("a-key-nobody-published".to_owned()),
-        _ => state.profile(&issued.grant.place).id_token_has_kid.then(|| key.kid.clone()),
+        _ => state.profile(&issued.grant.place).id_token.has_kid.then(|| key.kid.clone()),
     };
     if let (Some(kid), Value::Object(members)) = (kid, &mut header) {
         members.insert("kid".to_owned(), json!(kid));
@@ -61,15 +62,23 @@ fn claims(state: &AppState, issued: &Issued, fault: Option<IdTokenFault>) -> Map
     let endpoints = state.endpoints(&grant.place);
     let now = state.clock().now_seconds();
     let has = |name: &str| grant.scopes.iter().any(|scope| scope == name);
-    let exp = now + state.profile(&grant.place).id_token_seconds;
+    let profile = state.profile(&grant.place);
+    let exp = now + profile.id_token_seconds;
     let mut claims = Map::new();
     let mut put = |name: &str, value: Value| claims.insert(name.to_owned(), value);
-    put("iss", json!(if fault == Some(IdTokenFault::Issuer) { ELSEWHERE } else { &endpoints.issuer }));
+    put(
+        "iss",
+        match fault {
+            Some(IdTokenFault::Issuer) => json!(ELSEWHERE),
+            Some(IdTokenFault::OldIssuer) => json!(endpoints.token()),
+            _ => json!(endpoints.issuer),
+        },
+    );
     put("aud", json!(if fault == Some(IdTokenFault::Audience) { "another-app" } else { &grant.client_id }));
     put("iat", json!(now));
     put("exp", json!(if fault == Some(IdTokenFault::Expired) { now - 3600 } else { exp }));
     if fault != Some(IdTokenFault::NoSubject) {
-        put("sub", json!(subject(grant.user.as_deref().unwrap_or_default(), &grant.place)));
+        put("sub", json!(subject(profile, grant)));
     }
     if let Some(nonce) = &grant.nonce {
         match fault {
@@ -80,25 +89,52 @@ fn claims(state: &AppState, issued: &Issued, fault: Option<IdTokenFault>) -> Map
     }
     let hashed = if fault == Some(IdTokenFault::AtHash) { "another token" } else { &issued.access_token };
     put("at_hash", json!(at_hash(hashed)));
-    if let Some(user) = fhir_user(state, grant).filter(|_| has("fhirUser")) {
+    let user = match fault {
+        Some(IdTokenFault::NoFhirUser) => None,
+        Some(IdTokenFault::Proxy) => proxy(&endpoints.fhir_base, grant),
+        _ => fhir_user(state, grant),
+    };
+    if let Some(user) = user.filter(|_| has("fhirUser")) {
         put("fhirUser", json!(user));
     }
     if has("profile")
         && let Some(clinician) = grant.user.as_deref().and_then(|id| state.clinicians().get(id))
     {
         put("name", json!(clinician.name));
+        if profile.id_token.has_username {
+            put("preferred_username", json!(clinician.id));
+        }
     }
     claims
 }
 
-/// The user as an absolute URL.
+/// The user as the product writes it: an absolute URL, a relative reference or nothing.
 pub(super) fn fhir_user(state: &AppState, grant: &Grant) -> Option<String> {
-    let base = state.endpoints(&grant.place).fhir_base;
-    grant.user.as_ref().map(|id| format!("{base}/Practitioner/{id}"))
+    let profile = state.profile(&grant.place);
+    let id = grant.user.as_deref().map(|id| dialect::id_out(profile, "Practitioner", id))?;
+    let told = profile.id_token;
+    match told.fhir_user {
+        FhirUser::Absolute => Some(format!("{}/Practitioner/{id}", state.endpoints(&grant.place).fhir_base)),
+        FhirUser::Relative => Some(format!("Practitioner/{id}")),
+        FhirUser::Absent => None,
+    }
 }
 
-/// A stable identifier of a user that says nothing about them and differs from place to place.
-pub(super) fn subject(user: &str, place: &Place) -> String {
-    let seed = format!("{}/{}/{user}", place.profile, place.tenant);
-    TokenDigest::of(&seed).as_str().chars().take(32).collect()
+/// Somebody who acts for the patient.
+fn proxy(base: &str, grant: &Grant) -> Option<String> {
+    grant.patient.as_ref().map(|patient| format!("{base}/RelatedPerson/proxy-of-{patient}"))
+}
+
+/// A stable identifier of the user: their resource's id, or a value that says nothing about them and differs
+/// from place to place.
+pub(super) fn subject(profile: &Profile, grant: &Grant) -> String {
+    let user = grant.user.as_deref().unwrap_or_default();
+    let told = profile.id_token;
+    match told.subject {
+        Subject::FhirId => dialect::id_out(profile, "Practitioner", user),
+        Subject::Opaque => {
+            let seed = format!("{}/{}/{user}", grant.place.profile, grant.place.tenant);
+            TokenDigest::of(&seed).as_str().chars().take(32).collect()
+        }
+    }
 }

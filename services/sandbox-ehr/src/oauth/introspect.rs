@@ -14,6 +14,7 @@ use super::{client_auth, context, id_token};
 use crate::digest::TokenDigest;
 use crate::grants::Active;
 use crate::places::Place;
+use crate::profile::Introspection;
 use crate::state::{AppState, bearer};
 
 pub(super) async fn introspect(
@@ -37,13 +38,16 @@ async fn respond(
     let not_a_form = || OauthError::invalid_request("the body must be application/x-www-form-urlencoded");
     let params = Params::from_form(headers, body).ok_or_else(not_a_form)?;
     let now = state.clock().now_seconds();
-    let asking = match bearer(headers) {
-        Some(token) => {
+    let asking = match (bearer(headers), state.profile(place).introspection) {
+        (None, Introspection::BearerOnly) => {
+            return Err(OauthError::invalid_client("an access token of the client is required as bearer"));
+        }
+        (Some(token), _) => {
             let active = state.grants().check_access(&TokenDigest::of(token), now);
             let active = active.map_err(|denied| OauthError::invalid_client(&denied.to_string()))?;
             active.grant.client_id
         }
-        None => client_auth::authenticate(state, place, headers, &params).await?.client_id.clone(),
+        (None, _) => client_auth::authenticate(state, place, headers, &params).await?.client_id.clone(),
     };
     let token = params.one("token")?.ok_or_else(|| OauthError::invalid_request("token is missing"))?;
     let digest = TokenDigest::of(token);
@@ -70,7 +74,7 @@ fn describe(state: &AppState, active: &Active, is_access: bool) -> Map<String, V
     let has = |name: &str| grant.scopes.iter().any(|scope| scope == name);
     if has("openid") {
         put("iss", json!(state.endpoints(&grant.place).issuer));
-        put("sub", json!(id_token::subject(grant.user.as_deref().unwrap_or_default(), &grant.place)));
+        put("sub", json!(id_token::subject(state.profile(&grant.place), grant)));
     }
     if let Some(user) = id_token::fhir_user(state, grant).filter(|_| has("fhirUser")) {
         put("fhirUser", json!(user));

@@ -26,7 +26,7 @@ pub(super) async fn page(State(state): State<AppState>, Extension(place): Extens
             .unwrap_or_default()
     };
     let patient = |id: Option<&str>| {
-        id.and_then(|id| state.records.patient(id)).map(|patient| patient.name).unwrap_or_default()
+        id.and_then(|id| state.records_at(&place).patient(id)).map(|patient| patient.name).unwrap_or_default()
     };
     let content = html! {
         @if live.is_empty() {

@@ -34,15 +34,15 @@ pub(super) async fn page(
     };
     match (flow.next_step(state.profile(&place)), &flow.patient) {
         (Step::PickEncounter, Some(patient)) => {
-            let content = encounters(&state, &query, patient);
+            let content = encounters(&state, &place, &query, patient);
             pages::dialog(&state, StatusCode::OK, "Choose an encounter", &content)
         }
-        _ => pages::dialog(&state, StatusCode::OK, "Choose a patient", &patients(&state, &query)),
+        _ => pages::dialog(&state, StatusCode::OK, "Choose a patient", &patients(&state, &place, &query)),
     }
 }
 
-fn patients(state: &AppState, query: &PageQuery) -> Markup {
-    let all = state.records.patients();
+fn patients(state: &AppState, place: &Place, query: &PageQuery) -> Markup {
+    let all = state.records_at(place).patients();
     let found: Vec<&PatientSummary> = matching(&all, &query.q).collect();
     html! {
         form.search method="get" action="pick" role="search" {
@@ -72,14 +72,15 @@ fn patients(state: &AppState, query: &PageQuery) -> Markup {
     }
 }
 
-fn encounters(state: &AppState, query: &PageQuery, patient: &str) -> Markup {
-    let name = state.records.patient(patient).map(|patient| patient.name).unwrap_or_default();
+fn encounters(state: &AppState, place: &Place, query: &PageQuery, patient: &str) -> Markup {
+    let records = state.records_at(place);
+    let name = records.patient(patient).map(|patient| patient.name).unwrap_or_default();
     html! {
         p { "Patient " strong { bdi { (name) } } }
         form method="post" action="pick" {
             input type="hidden" name="flow" value=(query.flow);
             ul.choices {
-                @for encounter in state.records.encounters(patient).iter().take(MOST_ROWS) {
+                @for encounter in records.encounters(patient).iter().take(MOST_ROWS) {
                     li {
                         button type="submit" name="encounter" value=(encounter.id) {
                             strong { (encounter.kind) }
@@ -105,11 +106,12 @@ pub(super) async fn choose(
     let key = params.first("flow").unwrap_or_default();
     let Some(mut flow) = state.flows().get(key, &place, now) else { return flow_is_over(&state) };
     let is_known = if let Some(id) = params.first("patient") {
-        let known = state.records.patient(id).map(|patient| patient.id);
+        let known = state.records_at(&place).patient(id).map(|patient| patient.id);
         flow.patient = known.clone().or(flow.patient);
         known.is_some()
     } else if let (Some(id), Some(patient)) = (params.first("encounter"), &flow.patient) {
-        let known = state.records.encounters(patient).into_iter().find(|encounter| encounter.id == id);
+        let known =
+            state.records_at(&place).encounters(patient).into_iter().find(|encounter| encounter.id == id);
         flow.is_encounter_settled = true;
         flow.encounter = known.map(|encounter| encounter.id);
         flow.encounter.is_some() || id == NO_ENCOUNTER

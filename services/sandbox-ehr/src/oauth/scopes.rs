@@ -3,11 +3,14 @@
 
 use std::fmt::Write as _;
 
+use crate::profile::{Profile, ScopeDialect};
+
 /// Who the rights of a resource scope are bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Context {
     Patient,
     User,
+    System,
 }
 
 /// The five letters of SMART 2 as flags, in the order of the grammar.
@@ -33,6 +36,13 @@ impl Permissions {
             *flag &= also;
         }
         Self(flags)
+    }
+
+    /// `read` where reading or searching is among them, `write` where anything else is.
+    fn as_version_1(self) -> Self {
+        let [create, read, update, delete, search] = self.0;
+        let (reads, writes) = (read || search, create || update || delete);
+        Self([writes, reads, writes, writes, reads])
     }
 
     fn is_none(self) -> bool {
@@ -84,6 +94,7 @@ impl Scope {
         let context = match context {
             "patient" => Context::Patient,
             "user" => Context::User,
+            "system" => Context::System,
             _ => return None,
         };
         let (kind, rights) = rest.split_once('.')?;
@@ -109,6 +120,23 @@ impl Scope {
         Some(Self::Resource(ResourceScope { context, kind: kind.to_owned(), permissions, query, is_v1 }))
     }
 
+    /// The scope as a product understands it; `None` where it does not.
+    fn spoken_by(self, profile: &Profile) -> Option<Self> {
+        let Self::Resource(scope) = self else { return Some(self) };
+        if scope.kind == "*" && !profile.allows_wildcards {
+            return None;
+        }
+        match profile.scope_dialect {
+            ScopeDialect::AsAsked => Some(Self::Resource(scope)),
+            ScopeDialect::DropsVersion1 => (!scope.is_v1).then_some(Self::Resource(scope)),
+            // Version 1 knows no constraint, so what is granted is wider than what was asked.
+            ScopeDialect::AnswersVersion1 => {
+                let permissions = scope.permissions.as_version_1();
+                Some(Self::Resource(ResourceScope { permissions, query: None, is_v1: true, ..scope }))
+            }
+        }
+    }
+
     /// The part of this scope that `registered` allows; `None` if nothing is left.
     fn within(&self, registered: &Self) -> Option<Self> {
         let (Self::Resource(asked), Self::Resource(limit)) = (self, registered) else {
@@ -126,6 +154,10 @@ impl Scope {
     /// Whether a person may untick it on the consent page; context and identity belong to the launch.
     pub(crate) fn is_optional(&self) -> bool {
         matches!(self, Self::Resource(_) | Self::Plain("online_access" | "offline_access"))
+    }
+
+    fn is_for_system(&self) -> bool {
+        matches!(self, Self::Resource(ResourceScope { context: Context::System, .. }))
     }
 
     pub(crate) fn is_for_patient(&self) -> bool {
@@ -175,6 +207,7 @@ impl ResourceScope {
         let whose = match self.context {
             Context::Patient => "of this patient",
             Context::User => "that you may see yourself",
+            Context::System => "of everybody",
         };
         // Writing into a String cannot fail.
         let _ = write!(words, " {kind} {whose}");
@@ -194,6 +227,7 @@ impl std::fmt::Display for Scope {
         let context = match scope.context {
             Context::Patient => "patient",
             Context::User => "user",
+            Context::System => "system",
         };
         let letters = scope.permissions.letters();
         let rights = match letters.as_str() {
@@ -209,10 +243,25 @@ impl std::fmt::Display for Scope {
 
 /// What a client may be granted of what it asks for: each scope cut down to the registered ones, unknown
 /// and foreign ones dropped, doubles once.
-pub(crate) fn grantable(asked: &str, registered: &[String]) -> Vec<Scope> {
+/// What the profile does not speak is dropped without a word.
+/// Rights of a service are never granted to a person's app.
+pub(crate) fn grantable(asked: &str, registered: &[String], profile: &Profile) -> Vec<Scope> {
+    let mut granted = cut_down(asked, registered, profile);
+    granted.retain(|scope| !scope.is_for_system());
+    granted
+}
+
+/// What a service may be granted of what it asks for.
+pub(crate) fn grantable_to_service(asked: &str, registered: &[String], profile: &Profile) -> Vec<Scope> {
+    let mut granted = cut_down(asked, registered, profile);
+    granted.retain(Scope::is_for_system);
+    granted
+}
+
+fn cut_down(asked: &str, registered: &[String], profile: &Profile) -> Vec<Scope> {
     let registered: Vec<Scope> = registered.iter().filter_map(|scope| Scope::parse(scope)).collect();
     let mut granted: Vec<Scope> = Vec::new();
-    for scope in asked.split(' ').filter_map(Scope::parse) {
+    for scope in asked.split(' ').filter_map(Scope::parse).filter_map(|scope| scope.spoken_by(profile)) {
         for part in registered.iter().filter_map(|limit| scope.within(limit)) {
             if !granted.contains(&part) {
                 granted.push(part);
@@ -228,7 +277,11 @@ mod tests {
 
     fn granted(asked: &str, registered: &[&str]) -> String {
         let registered: Vec<String> = registered.iter().map(|scope| (*scope).to_owned()).collect();
-        grantable(asked, &registered).iter().map(Scope::to_string).collect::<Vec<_>>().join(" ")
+        grantable(asked, &registered, &Profile::STRICT)
+            .iter()
+            .map(Scope::to_string)
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
@@ -236,6 +289,7 @@ mod tests {
         for text in [
             "patient/Observation.rs",
             "user/*.cruds",
+            "system/*.rs",
             "patient/Patient.r",
             "patient/Basic.s?code=https://myapp.example.org|encrypted-phr-access-keys",
             "patient/Observation.read",
@@ -257,7 +311,6 @@ mod tests {
             "patient/Observation.rr",
             "Patient/Observation.rs",
             "patient/observation.rs",
-            "system/Observation.rs",
             "patient/Observation",
             "patient/Observation.rs?category",
             "patient/Observation.read?category=x",

@@ -11,11 +11,13 @@ use serde_json::{Map, Value, json};
 use super::context;
 use super::error::{OauthError, no_store_json};
 use super::params::Params;
-use super::{client_auth, id_token};
+use super::{client_auth, id_token, service_token};
+use crate::config::ClientAuth;
 use crate::digest::TokenDigest;
 use crate::faults::{ExpiresIn, Fault, FaultPoint, IdTokenFault, Stage};
 use crate::grants::{CodePresented, Issued, RefreshPresented};
 use crate::places::Place;
+use crate::profile::{Pkce, Profile, ScopeCase};
 use crate::state::AppState;
 
 pub(super) async fn token(
@@ -53,11 +55,16 @@ async fn respond(
                 client_id: &client.client_id,
                 place,
                 redirect_uri: needed("redirect_uri")?,
-                code_verifier: needed("code_verifier")?,
+                code_verifier: match profile.pkce {
+                    Pkce::Required => Some(needed("code_verifier")?),
+                    Pkce::Optional | Pkce::Ignored => params.one("code_verifier")?,
+                },
+                may_refresh: profile.refreshes_public_clients || !matches!(client.auth, ClientAuth::Public),
             };
             (state.grants().redeem(&shown, profile, now), true)
         }
         Some("refresh_token") => {
+            check_presence(profile, params.one("active_at")?)?;
             let scope = params.one("scope")?.unwrap_or_default();
             let shown = RefreshPresented {
                 token: needed("refresh_token")?,
@@ -66,6 +73,9 @@ async fn respond(
                 scopes: scope.split(' ').filter(|part| !part.is_empty()).map(str::to_owned).collect(),
             };
             (state.grants().refresh(&shown, profile, now), false)
+        }
+        Some("client_credentials") => {
+            (Ok(service_token::issue(state, place, &client, params.one("scope")?)?), false)
         }
         Some(_) => return Err(OauthError::unsupported_grant_type()),
         None => return Err(OauthError::invalid_request("grant_type is missing")),
@@ -89,17 +99,25 @@ fn members(
     }
     let mut members = Map::new();
     members.insert("access_token".to_owned(), json!(issued.access_token));
-    members.insert("token_type".to_owned(), json!("Bearer"));
-    members.insert("scope".to_owned(), json!(scopes.join(" ")));
+    members.insert("token_type".to_owned(), json!(profile.answer.token_type));
+    members.insert("scope".to_owned(), json!(told(profile, &scopes)));
+    if let Some(state) = issued.grant.state.as_ref().filter(|_| profile.answer.repeats_state && is_first) {
+        members.insert("state".to_owned(), json!(state));
+    }
+    if let Some(seconds) = profile.answer.active_seconds
+        && scopes.iter().any(|scope| scope == "online_access")
+    {
+        members.insert("active_ttl".to_owned(), json!(seconds));
+    }
     let wanted = faults.iter().find_map(|fault| match fault {
         Fault::ExpiresIn(which) => Some(*which),
         _ => None,
     });
     match wanted {
-        None => members.insert("expires_in".to_owned(), json!(profile.access_token_seconds)),
+        None => members.insert("expires_in".to_owned(), json!(issued.lifetime_seconds)),
         Some(ExpiresIn::Seconds(seconds)) => members.insert("expires_in".to_owned(), json!(seconds)),
         Some(ExpiresIn::Text) => {
-            members.insert("expires_in".to_owned(), json!(profile.access_token_seconds.to_string()))
+            members.insert("expires_in".to_owned(), json!(issued.lifetime_seconds.to_string()))
         }
         Some(ExpiresIn::Missing) => None,
     };
@@ -122,6 +140,33 @@ fn members(
         members.remove("patient");
     }
     Ok(members)
+}
+
+/// `active_at` says when the person last did something, in seconds since 1970.
+fn check_presence(profile: &Profile, active_at: Option<&str>) -> Result<(), OauthError> {
+    let is_number = active_at.is_none_or(|at| at.parse::<i64>().is_ok());
+    if profile.answer.active_seconds.is_some() && !is_number {
+        return Err(OauthError::invalid_request("active_at must be seconds since 1970"));
+    }
+    Ok(())
+}
+
+/// The scopes as the product writes them.
+fn told(profile: &Profile, scopes: &[String]) -> String {
+    let mut written: Vec<String> = Vec::new();
+    for scope in scopes {
+        if profile.answer.hides_offline_access && scope == "offline_access" {
+            continue;
+        }
+        if profile.answer.scope_case == ScopeCase::MixedAndTwice
+            && let Some((subject, rights)) = scope.split_once('.')
+        {
+            let (first, rest) = rights.split_at_checked(1).unwrap_or((rights, ""));
+            written.push(format!("{subject}.{}{rest}", first.to_ascii_uppercase()));
+        }
+        written.push(scope.clone());
+    }
+    written.join(" ")
 }
 
 /// The scopes as granted, or as a faulty EHR would have granted them: every second resource scope dropped,

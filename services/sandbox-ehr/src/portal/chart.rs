@@ -31,7 +31,7 @@ pub(super) fn content(
     clinician: &PractitionerSummary,
     patient: &PatientSummary,
 ) -> Markup {
-    let encounters = state.records.encounters(&patient.id);
+    let encounters = state.records_at(place).encounters(&patient.id);
     html! {
         div.columns {
             section aria-labelledby="encounters" {
@@ -79,7 +79,7 @@ fn launch_panel(
             label { "Encounter "
                 select name="encounter" {
                     option value="" { "None" }
-                    @for encounter in state.records.encounters(&patient.id).iter().take(MOST_ROWS) {
+                    @for encounter in state.records_at(place).encounters(&patient.id).iter().take(MOST_ROWS) {
                         option value=(encounter.id) selected[encounter.id == here.encounter()] {
                             (written_date(&encounter.start)) " · " (encounter.kind)
                         }
@@ -103,7 +103,7 @@ fn launch_panel(
                 label { "Attach "
                     select name="document" {
                         option value="" { "Nothing" }
-                        @for (reference, title) in documents(state, &patient.id) { option value=(reference) { (title) } }
+                        @for (reference, title) in documents(state, place, &patient.id) { option value=(reference) { (title) } }
                     }
                 }
                 label.check { input type="checkbox" name="no_banner" value="1"; " The EHR shows the patient banner" }
@@ -114,8 +114,9 @@ fn launch_panel(
 }
 
 /// The patient's documents as (reference, title).
-fn documents(state: &AppState, patient: &str) -> Vec<(String, String)> {
-    let bodies = state.records.of_patient("DocumentReference", patient).filter_map(|record| record.current());
+fn documents(state: &AppState, place: &Place, patient: &str) -> Vec<(String, String)> {
+    let records = state.records_at(place);
+    let bodies = records.of_patient("DocumentReference", patient).filter_map(|record| record.current());
     let title = |body: &Value| {
         let found = ["/description", "/type/text", "/type/coding/0/display"];
         let found = found.iter().find_map(|pointer| body.pointer(pointer)?.as_str());

@@ -28,10 +28,14 @@ pub(super) struct Where {
     q: String,
 }
 
+/// Rows of the patient list; beyond it the person searches.
+const MOST_ROWS: usize = 200;
+
 impl Where {
     /// The EHR shown: the one asked for if it exists, else the first.
     pub(super) fn place(&self, state: &AppState) -> Place {
-        let profile = Profile::named(&self.profile).unwrap_or(&Profile::STRICT);
+        let named = Profile::named(&self.profile).or_else(|| Profile::named(&state.config().profile));
+        let profile = named.unwrap_or(&Profile::STRICT);
         let tenants = &state.config().tenants;
         let tenant = tenants.iter().find(|tenant| **tenant == self.tenant).or_else(|| tenants.first());
         Place { profile: profile.name.to_owned(), tenant: tenant.cloned().unwrap_or_default() }
@@ -84,12 +88,12 @@ pub(super) async fn home(State(state): State<AppState>, Query(here): Query<Where
     let Some(clinician) = state.clinicians().get(&here.clinician) else {
         return pages::dialog(&state, StatusCode::OK, "Sign in", &sign_in(&state, &here, &place));
     };
-    let content = match state.records.patient(&here.patient) {
+    let content = match state.records_at(&place).patient(&here.patient) {
         Some(patient) => html! {
             (chart::banner(&patient))
             (chart::content(&state, &here, &place, clinician, &patient))
         },
-        None => patient_list(&state, &here),
+        None => patient_list(&state, &here, &place),
     };
     pages::page(&state, StatusCode::OK, "Patients", &shell(&state, &here, &place, clinician, &content))
 }
@@ -101,6 +105,14 @@ fn sign_in(state: &AppState, here: &Where, place: &Place) -> Markup {
             @for clinician in state.clinicians().all() {
                 @let there = Where { clinician: clinician.id.clone(), ..here.clone() };
                 li { a href=(there.link("", "")) { (clinician.name) } }
+            }
+        }
+        p.tenants {
+            "Product: "
+            @for profile in Profile::all() {
+                @let there = Where { profile: profile.name.to_owned(), ..here.clone() };
+                a href=(there.link("", "")) aria-current=[(profile.name == place.profile).then_some("true")] { (profile.title) }
+                " "
             }
         }
         @if state.config().tenants.len() > 1 {
@@ -147,8 +159,8 @@ pub(super) fn shell(
     }
 }
 
-fn patient_list(state: &AppState, here: &Where) -> Markup {
-    let all = state.records.patients();
+fn patient_list(state: &AppState, here: &Where, place: &Place) -> Markup {
+    let all = state.records_at(place).patients();
     let found: Vec<&PatientSummary> = matching(&all, &here.q).collect();
     html! {
         h1 { "Patients" }
@@ -165,7 +177,7 @@ fn patient_list(state: &AppState, here: &Where) -> Markup {
             table.patients {
                 thead { tr { th { "Name" } th { "Born" } th { "Gender" } th { "MRN" } } }
                 tbody {
-                    @for patient in found {
+                    @for patient in found.iter().take(MOST_ROWS) {
                         tr {
                             td { a href=(here.link(&patient.id, "")) { bdi { (patient.name) } } }
                             td { (written_date(&patient.birth_date)) }
@@ -174,6 +186,9 @@ fn patient_list(state: &AppState, here: &Where) -> Markup {
                         }
                     }
                 }
+            }
+            @if found.len() > MOST_ROWS {
+                p.empty { (MOST_ROWS) " of " (found.len()) " shown. Search to narrow the list." }
             }
         }
     }

@@ -49,13 +49,16 @@ fn launch_app(state: &AppState, params: &Params) -> Result<Response, &'static st
     }
     let clinician = params.first("clinician").and_then(|id| state.clinicians().get(id));
     let clinician = clinician.ok_or("Nobody is signed in.")?;
-    let patient = params.first("patient").and_then(|id| state.records.patient(id));
+    let patient = params.first("patient").and_then(|id| state.records_at(&place).patient(id));
     let patient = patient.ok_or("That patient is not in this EHR.")?;
     let encounter = match params.first("encounter") {
         None => None,
         Some(id) => {
-            let known =
-                state.records.encounters(&patient.id).into_iter().find(|encounter| encounter.id == id);
+            let known = state
+                .records_at(&place)
+                .encounters(&patient.id)
+                .into_iter()
+                .find(|encounter| encounter.id == id);
             Some(known.ok_or("That encounter is not one of this patient's.")?.id)
         }
     };

@@ -13,7 +13,10 @@ async fn smart_configuration_holds_every_field_and_its_urls_lead_somewhere() {
     let document = reply.json();
     assert_eq!(document["issuer"], ehr.oauth(""));
     assert_eq!(document["code_challenge_methods_supported"], json!(["S256"]));
-    assert_eq!(document["grant_types_supported"], json!(["authorization_code", "refresh_token"]));
+    assert_eq!(
+        document["grant_types_supported"],
+        json!(["authorization_code", "refresh_token", "client_credentials"])
+    );
     let capabilities: Vec<&str> =
         document["capabilities"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     for needed in ["launch-ehr", "launch-standalone", "authorize-post", "sso-openid-connect", "permission-v2"]

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use sallyport_sandbox_ehr::{Client, ClientAuth, Config, Sandbox, build, serve};
+use sallyport_sandbox_ehr::{Client, ClientAuth, Config, Place, Sandbox, build, serve};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -24,6 +24,8 @@ pub(crate) const SCOPES: &str = "openid fhirUser launch offline_access patient/*
 
 pub(crate) struct Ehr {
     pub(crate) base: String,
+    /// The profile and tenant that are talked to.
+    pub(crate) place: Place,
     pub(crate) sandbox: Sandbox,
     http: HttpClient<HttpConnector, Full<Bytes>>,
     _stop: oneshot::Sender<()>,
@@ -85,6 +87,11 @@ pub(crate) fn app(client_id: &str, auth: ClientAuth) -> Client {
 
 impl Ehr {
     pub(crate) async fn start() -> Self {
+        Self::start_as("strict").await
+    }
+
+    /// A sandbox to be talked to as one of its products.
+    pub(crate) async fn start_as(profile: &str) -> Self {
         let clients = vec![
             app("public-app", ClientAuth::Public),
             app("other-app", ClientAuth::Public),
@@ -101,7 +108,8 @@ impl Ehr {
             serve(listener, served, shutdown).await.unwrap();
         });
         let http = HttpClient::builder(TokioExecutor::new()).build_http();
-        Self { base, sandbox, http, _stop: stop }
+        let place = Place { profile: profile.to_owned(), tenant: "general".to_owned() };
+        Self { base, place, sandbox, http, _stop: stop }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -109,11 +117,11 @@ impl Ehr {
     }
 
     pub(crate) fn fhir(&self, path: &str) -> String {
-        self.url(&format!("/strict/general/fhir{path}"))
+        self.url(&format!("/{}/{}/fhir{path}", self.place.profile, self.place.tenant))
     }
 
     pub(crate) fn oauth(&self, path: &str) -> String {
-        self.url(&format!("/strict/general/oauth{path}"))
+        self.url(&format!("/{}/{}/oauth{path}", self.place.profile, self.place.tenant))
     }
 
     pub(crate) fn patient(&self) -> String {
@@ -181,9 +189,14 @@ impl Ehr {
 
     /// The launch value of an EHR launch of the first patient.
     pub(crate) async fn launch(&self, client_id: &str) -> String {
-        let made =
-            self.admin(Method::POST, "/launches", json!({"client_id": client_id, "patient": self.patient()}));
-        made.await.json()["launch"].as_str().unwrap().to_owned()
+        self.launch_of(client_id, &self.patient()).await
+    }
+
+    /// The launch value of an EHR launch of a patient.
+    pub(crate) async fn launch_of(&self, client_id: &str, patient: &str) -> String {
+        let wanted = json!({"client_id": client_id, "patient": patient,
+            "profile": self.place.profile, "tenant": self.place.tenant});
+        self.admin(Method::POST, "/launches", wanted).await.json()["launch"].as_str().unwrap().to_owned()
     }
 
     /// An authorize request that is right in every way.

@@ -112,7 +112,8 @@ async fn scopes_beyond_the_registration_are_dropped() {
 #[tokio::test]
 async fn a_place_that_does_not_exist_is_not_found() {
     let ehr = Ehr::start().await;
-    for path in ["/strict/nowhere/fhir/metadata", "/epic/general/fhir/metadata", "/strict/nowhere/oauth/jwks"]
+    for path in
+        ["/strict/nowhere/fhir/metadata", "/cerberus/general/fhir/metadata", "/strict/nowhere/oauth/jwks"]
     {
         assert_eq!(ehr.get(&ehr.url(path)).await.status, 404, "{path}");
     }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sallyport_model::{Code, GrantId, Micros, Secret, TenantId};
+use sallyport_model::{Code, EndpointId, GrantId, Micros, RegistrationId, Secret, TenantId};
 use sallyport_smart::pkce::sha256;
 use tokio::time::Instant;
 
@@ -24,6 +24,11 @@ pub(crate) struct AccessToken {
     pub(crate) expires_at: Micros,
     pub(crate) granted_scope: String,
     pub(crate) version: i64,
+    /// Where it is good, and whose client it was given to.
+    pub(crate) endpoint: EndpointId,
+    pub(crate) registration: RegistrationId,
+    /// Given to the registration itself.
+    pub(crate) is_service: bool,
 }
 
 /// What to do with a grant when somebody asks for its token.
@@ -121,8 +126,10 @@ impl Asked {
     ) -> Result<Self, Error> {
         let grant = vault.store.grant(tenant, id).await?.ok_or(Code::GrantUnknown)?;
         let token = match &grant.sealed.access {
+            // What has ended is refused, whether or not it could still be opened.
+            _ if matches!(grant.state, State::Dead | State::Revoked) => None,
             Some(sealed) => {
-                Some(vault.sealing.open(tenant, id, grant.data_key, Field::Access, sealed).await?)
+                Some(vault.sealing.open(tenant, id, grant.sealed.data_key, Field::Access, sealed).await?)
             }
             None => None,
         };
@@ -133,8 +140,12 @@ impl Asked {
 
     fn plan(&self, vault: &Vault) -> Result<Plan, Error> {
         let place = vault.place(&self.grant.tenant, &self.grant.registration)?;
-        let margin = place.profile.refresh_margin_seconds.saturating_mul(1_000_000);
-        Ok(plan(&self.grant, self.is_rejected, margin, vault.now()))
+        let tokens = &place.profile.tokens;
+        let pace = Pace {
+            margin: tokens.refresh_margin_seconds.saturating_mul(1_000_000),
+            interval: tokens.refresh_interval_seconds.unwrap_or(0).saturating_mul(1_000_000),
+        };
+        Ok(plan(&self.grant, self.is_rejected, pace, vault.now()))
     }
 
     fn is_still_good(&self, now: Micros) -> bool {
@@ -147,30 +158,44 @@ impl Asked {
             vault.store.claim(self.grant.id, vault.now()).await?;
         }
         crate::leaks::on_answer(&token, &vault.metrics);
+        let place = vault.place(&self.grant.tenant, &self.grant.registration)?;
         Ok(AccessToken {
             token,
             expires_at: self.grant.access_expires_at,
             granted_scope: self.grant.granted_scope,
             version: self.grant.version,
+            is_service: self.grant.service_scope.is_some(),
+            endpoint: place.entry.endpoint.id.clone(),
+            registration: self.grant.registration,
         })
     }
 }
 
-fn plan(grant: &Grant, is_rejected: bool, margin: Micros, now: Micros) -> Plan {
+/// When an EHR wants a token to be refreshed.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// From when this much of a token's life remains.
+    margin: Micros,
+    /// Not sooner after the last time than this.
+    interval: Micros,
+}
+
+fn plan(grant: &Grant, is_rejected: bool, pace: Pace, now: Micros) -> Plan {
     // A token that never lives as long as the margin would be refreshed for each call: a quarter of its life will do.
-    let margin = margin.min((grant.access_expires_at - grant.refreshed_at) / 4);
+    let margin = pace.margin.min((grant.access_expires_at - grant.refreshed_at) / 4);
     let is_good = !is_rejected && grant.access_expires_at > now;
+    let may_refresh = grant.not_before.max(grant.refreshed_at + pace.interval) <= now;
     let is_fresh = is_good && grant.access_expires_at - now > margin;
     match grant.state {
         State::Revoked => Plan::Refuse(Code::GrantRevoked),
         State::Dead => Plan::Refuse(Code::GrantDead),
         State::Active | State::Refreshing | State::Uncertain if is_fresh => Plan::Serve,
         State::Uncertain => Plan::Refuse(Code::GrantUncertain),
-        State::Refreshing if grant.lease_expires_at < now => Plan::TakeOver,
+        State::Refreshing if grant.is_lease_over => Plan::TakeOver,
         State::Refreshing => Plan::Wait,
-        State::Active if grant.sealed.refresh.is_some() && grant.not_before <= now => Plan::Refresh,
+        State::Active if grant.is_renewable() && may_refresh => Plan::Refresh,
         State::Active if is_good => Plan::Serve,
-        State::Active if grant.sealed.refresh.is_some() => Plan::Refuse(Code::UpstreamBusy),
+        State::Active if grant.is_renewable() => Plan::Refuse(Code::UpstreamBusy),
         State::Active => Plan::Refuse(Code::GrantDead),
     }
 }
@@ -194,26 +219,30 @@ mod tests {
             launch: LaunchId::new(&clock),
             state,
             version: 1,
-            data_key: uuid::Uuid::nil(),
-            sealed: Sealed { access: Some(vec![1]), refresh: renewable.then(|| vec![2]) },
+            sealed: Sealed {
+                data_key: uuid::Uuid::nil(),
+                access: Some(vec![1]),
+                refresh: renewable.then(|| vec![2]),
+            },
             access_expires_at: NOW + remaining,
             granted_scope: String::new(),
             token_endpoint: String::new(),
             issuer: String::new(),
             revocation_endpoint: String::new(),
             introspection_endpoint: String::new(),
+            service_scope: None,
             refreshed_at: NOW - 10 * MINUTE,
             is_claimed: true,
             failures: 0,
             not_before: 0,
             lease_epoch: 1,
-            lease_expires_at: NOW + MINUTE,
+            is_lease_over: false,
             upstream_attempts: 0,
         }
     }
 
     fn plan_of(grant: &Grant, is_rejected: bool) -> Plan {
-        plan(grant, is_rejected, MINUTE, NOW)
+        plan(grant, is_rejected, Pace { margin: MINUTE, interval: 0 }, NOW)
     }
 
     #[test]
@@ -248,6 +277,18 @@ mod tests {
     }
 
     #[test]
+    fn an_ehr_that_throttles_refreshes_is_not_asked_again_too_soon() {
+        let slow = |grant: &Grant, is_rejected| {
+            plan(grant, is_rejected, Pace { margin: MINUTE, interval: MINUTE }, NOW)
+        };
+        let just_now = Grant { refreshed_at: NOW - MINUTE + 1, ..grant(State::Active, 9 * MINUTE, true) };
+        assert_eq!(slow(&just_now, false), Plan::Serve);
+        assert_eq!(slow(&just_now, true), Plan::Refuse(Code::UpstreamBusy), "it would be throttled");
+        let before = Grant { refreshed_at: NOW - MINUTE, ..just_now };
+        assert_eq!(slow(&before, true), Plan::Refresh);
+    }
+
+    #[test]
     fn an_uncertain_grant_is_never_refreshed() {
         for is_rejected in [false, true] {
             let uncertain = grant(State::Uncertain, MINUTE, true);
@@ -260,7 +301,7 @@ mod tests {
     fn a_refresh_elsewhere_is_waited_for_and_a_dead_one_taken_over() {
         let elsewhere = grant(State::Refreshing, 0, true);
         assert_eq!(plan_of(&elsewhere, false), Plan::Wait);
-        let left = Grant { lease_expires_at: NOW - 1, ..elsewhere };
+        let left = Grant { is_lease_over: true, ..elsewhere };
         assert_eq!(plan_of(&left, false), Plan::TakeOver);
         assert_eq!(plan_of(&grant(State::Refreshing, 2 * MINUTE, true), false), Plan::Serve);
     }

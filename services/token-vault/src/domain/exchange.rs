@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use sallyport_egress::Response;
 use sallyport_model::{
     Code, EndpointId, GrantId, LaunchId, Micros, RegistrationId, RequestId, Secret, TenantId,
 };
@@ -24,8 +25,8 @@ use crate::{
     domain::revoke,
     error::{Error, code_of_egress},
     issuer_keys::Unverified,
-    records::About,
-    sealing::Tokens,
+    records::{About, Whose},
+    sealing::{People, Sealer, Tokens},
     store::{NewGrant, Which},
     upstream,
     vault::{Place, Vault},
@@ -108,10 +109,44 @@ async fn redeem(vault: &Arc<Vault>, transaction: &Transaction) -> Result<Redeeme
     outcome.map_err(|fault| fault.error)
 }
 
+/// What the answer will be kept with.
+struct Keys {
+    sealer: Sealer,
+    people: People,
+}
+
 /// A failure with a word for the record.
-struct Fault {
-    error: Error,
-    detail: &'static str,
+pub(crate) struct Fault {
+    pub(crate) error: Error,
+    pub(crate) detail: &'static str,
+}
+
+impl Fault {
+    /// What a token endpoint answered to a first request for a token.
+    pub(crate) fn of_token_answer(response: &Response) -> Result<TokenResponse, Self> {
+        let status = response.status.as_u16();
+        if response.status.is_success() {
+            // Some servers refuse with 200 and an error member.
+            return TokenResponse::parse(&response.body).map_err(|_fault| {
+                match refusal(status, &response.body) {
+                    Refusal::Unknown => Self { error: Code::ExchangeInvalid.into(), detail: "response" },
+                    known => Self::refused(known),
+                }
+            });
+        }
+        Err(Self::refused(refusal(status, &response.body)))
+    }
+
+    fn refused(refusal: Refusal) -> Self {
+        let code = match refusal {
+            Refusal::InvalidClient | Refusal::UnauthorizedClient => Code::ExchangeClientRefused,
+            Refusal::Transient => Code::UpstreamBusy,
+            Refusal::InvalidGrant | Refusal::InvalidScope | Refusal::InvalidRequest | Refusal::Unknown => {
+                Code::ExchangeRefused
+            }
+        };
+        Self { error: code.into(), detail: refusal.as_str() }
+    }
 }
 
 impl<E: Into<Error>> From<E> for Fault {
@@ -136,9 +171,16 @@ async fn try_redeem(vault: &Arc<Vault>, transaction: &Transaction) -> Result<Red
         text => Some(place.jwks_url(text)?),
     };
     vault.audit.ready()?;
+    // A code is good for one exchange: what it gives must be storable.
+    vault.store.usable()?;
+    // Before the code is used up: without a key nothing that comes for it could be kept.
+    let keys = Keys {
+        sealer: vault.sealing.sealer(&transaction.tenant).await?,
+        people: vault.sealing.people(&transaction.tenant).await?,
+    };
     let response = ask(vault, &place, transaction, &token_url).await?;
     let verified = verify(vault, &place, transaction, jwks_url.as_ref(), &response).await;
-    store(vault, &place, transaction, response, verified).await
+    store(vault, &place, transaction, &keys, response, verified).await
 }
 
 async fn ask(
@@ -160,28 +202,7 @@ async fn ask(
         error: code_of_egress(error, Code::ExchangeTimeout).into(),
         detail: error.as_str(),
     })?;
-    let status = response.status.as_u16();
-    if response.status.is_success() {
-        // Some servers refuse with 200 and an error member.
-        return TokenResponse::parse(&response.body).map_err(|_fault| {
-            match refusal(status, &response.body) {
-                Refusal::Unknown => Fault { error: Code::ExchangeInvalid.into(), detail: "response" },
-                known => refused(known),
-            }
-        });
-    }
-    Err(refused(refusal(status, &response.body)))
-}
-
-fn refused(refusal: Refusal) -> Fault {
-    let code = match refusal {
-        Refusal::InvalidClient | Refusal::UnauthorizedClient => Code::ExchangeClientRefused,
-        Refusal::Transient => Code::UpstreamBusy,
-        Refusal::InvalidGrant | Refusal::InvalidScope | Refusal::InvalidRequest | Refusal::Unknown => {
-            Code::ExchangeRefused
-        }
-    };
-    Fault { error: code.into(), detail: refusal.as_str() }
+    Fault::of_token_answer(&response)
 }
 
 async fn verify(
@@ -197,9 +218,10 @@ async fn verify(
     }
     let expected = Expected {
         issuer: &transaction.issuer,
+        issuer_suffixes: &place.profile.tokens.issuer_suffixes,
         client_id: &place.entry.registration.client_id,
         nonce: Some(transaction.nonce.as_str()).filter(|nonce| !nonce.is_empty()),
-        nonce_required: place.profile.nonce_required,
+        nonce_required: *place.profile.oauth.nonce_required,
         access_token: &response.access_token,
         now: vault.clock.now_seconds(),
     };
@@ -217,23 +239,20 @@ async fn store(
     vault: &Arc<Vault>,
     place: &Place<'_>,
     transaction: &Transaction,
+    keys: &Keys,
     response: TokenResponse,
     verified: Result<Option<Identity>, Fault>,
 ) -> Result<Redeemed, Fault> {
     let now = vault.now();
     let id = GrantId::new(vault.clock.as_ref());
-    let profile = place.profile;
-    let lifetime = response.lifetime_seconds(profile.default_expires_seconds, profile.max_expires_seconds);
-    let access_expires_at = now.saturating_add(lifetime.saturating_mul(1_000_000));
-    let granted_scope = response.granted(&transaction.requested_scope).to_owned();
+    let access_expires_at = place.access_expires_at(&response, now);
+    let granted_scope = place.profile.scopes.as_granted(response.granted(&transaction.requested_scope));
     let TokenResponse { access_token, refresh_token, context_json, .. } = response;
     let has_refresh_token = refresh_token.is_some();
     let tokens = Tokens { access: access_token, refresh: refresh_token };
-    let (data_key, sealed) = vault.sealing.seal(&transaction.tenant, id, &tokens).await?;
+    let sealed = keys.sealer.seal(id, &tokens);
     let user_index = match &verified {
-        Ok(Some(who)) => {
-            Some(vault.sealing.user_index(&transaction.tenant, &who.issuer, &who.subject).await?)
-        }
+        Ok(Some(who)) => Some(keys.people.index(&who.issuer, &who.subject)),
         _ => None,
     };
     let grant = NewGrant {
@@ -243,7 +262,6 @@ async fn store(
         registration: transaction.registration.clone(),
         launch: transaction.launch,
         user_index,
-        data_key,
         sealed,
         access_expires_at,
         granted_scope: granted_scope.clone(),
@@ -251,6 +269,7 @@ async fn store(
         issuer: transaction.issuer.clone(),
         revocation_endpoint: transaction.revocation_endpoint.clone(),
         introspection_endpoint: transaction.introspection_endpoint.clone(),
+        service_scope: None,
         now,
     };
     let refuse = verified.is_err().then_some("identity_not_verified");
@@ -270,7 +289,7 @@ fn about(transaction: &Transaction, grant: Option<GrantId>) -> About<'_> {
         tenant: &transaction.tenant,
         endpoint: &transaction.endpoint,
         registration: &transaction.registration,
-        launch: transaction.launch,
+        whose: Whose::Launch(transaction.launch),
         grant,
     }
 }

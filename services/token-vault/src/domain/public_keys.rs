@@ -10,7 +10,7 @@ pub(crate) async fn public_keys(vault: &Vault) -> Result<String, Error> {
     let mut keys = Vec::new();
     for entry in vault.registry.entries() {
         if matches!(entry.registration.auth, ClientAuth::PrivateKeyJwt { .. }) {
-            let place = vault.place(&entry.tenant.id, &entry.registration.id)?;
+            let place = vault.known_place(&entry.tenant.id, &entry.registration.id)?;
             keys.push(vault.signing.key(vault, &place).await?);
         }
     }

@@ -1,4 +1,4 @@
-//! A refresh, once (invariant 7): a lease in the row, journaled before anything is sent, renewed while the endpoint is
+//! A renewal of the access token, once (invariant 7): by the refresh token or, for a service, by asking again; a lease in the row, journaled before anything is sent, renewed while the endpoint is
 //! slow, the new refresh token committed before the new access token is used; an unknown outcome is a state.
 
 use std::{sync::Arc, time::Duration};
@@ -16,7 +16,7 @@ use crate::{
     domain::revoke,
     error::{Error, code_of_egress},
     records::About,
-    sealing::{Field, Tokens},
+    sealing::{Field, Sealer, Tokens},
     store::{Grant, Renewed},
     upstream,
     vault::{Place, Vault},
@@ -55,8 +55,7 @@ pub(crate) async fn refresh(
     turn: OwnedMutexGuard<()>,
 ) -> Result<(), Error> {
     vault.audit.ready()?;
-    let now = vault.now();
-    if !vault.store.take_lease(&grant, false, now, now + vault.config.lease_micros()).await? {
+    if !vault.store.take_lease(&grant, false, vault.config.lease_micros()).await? {
         return Ok(());
     }
     run(vault, grant, trigger, Some(turn)).await
@@ -70,15 +69,13 @@ pub(crate) async fn take_over(
     turn: OwnedMutexGuard<()>,
 ) -> Result<(), Error> {
     let place = vault.place(&grant.tenant, &grant.registration)?;
-    let now = vault.now();
-    if is_repeatable(&place) {
-        let until = now + vault.config.lease_micros();
-        if !vault.store.take_lease(&grant, true, now, until).await? {
+    if is_repeatable(&place, &grant) {
+        if !vault.store.take_lease(&grant, true, vault.config.lease_micros()).await? {
             return Ok(());
         }
         return run(vault, grant, Trigger::Demand, Some(turn)).await;
     }
-    if vault.store.make_uncertain(grant.id, grant.lease_epoch, "left_behind", now).await? {
+    if vault.store.abandon(grant.id, grant.lease_epoch, vault.now()).await? {
         count(vault, Trigger::Demand, "uncertain");
         record(vault, &place, &grant, Some(Code::GrantUncertain), "left_behind").await?;
     }
@@ -108,6 +105,7 @@ async fn run(
     );
     let task = async move {
         let _turn = turn;
+        let _under_way = vault.metrics.in_flight.enter();
         let renewal = tokio::spawn(keep_lease(Arc::clone(&vault), grant.clone(), epoch));
         let outcome = attempt(&vault, &grant, epoch, trigger).await;
         renewal.abort();
@@ -124,9 +122,8 @@ async fn run(
 async fn keep_lease(vault: Arc<Vault>, grant: Grant, epoch: i64) {
     loop {
         tokio::time::sleep(vault.config.lease() / 3).await;
-        let until = vault.now() + vault.config.lease_micros();
         // A failure is not the end: the commit decides whether the refresh still counts.
-        if let Ok(false) = vault.store.renew_lease(grant.id, epoch, until).await {
+        if let Ok(false) = vault.store.renew_lease(grant.id, epoch, vault.config.lease_micros()).await {
             return;
         }
     }
@@ -144,18 +141,18 @@ enum Outcome {
 
 async fn attempt(vault: &Arc<Vault>, grant: &Grant, epoch: i64, trigger: Trigger) -> Result<(), Error> {
     let place = vault.place(&grant.tenant, &grant.registration)?;
-    let old = match open(vault, grant).await {
-        Ok(old) => old,
+    let (key, sealer) = match open(vault, grant).await {
+        Ok(opened) => opened,
         Err(error) => return postpone(vault, grant, epoch, None, error).await,
     };
     let mut retries = 0;
     let outcome = loop {
-        let outcome = match send(vault, &place, grant, &old).await {
+        let outcome = match send(vault, &place, grant, &key).await {
             Ok(outcome) => outcome,
             Err(error) => return postpone(vault, grant, epoch, None, error).await,
         };
-        let may_retry = matches!(outcome, Outcome::Unknown(_)) && is_repeatable(&place);
-        if !may_retry || retries >= place.profile.static_retry_budget {
+        let may_retry = matches!(outcome, Outcome::Unknown(_)) && is_repeatable(&place, grant);
+        if !may_retry || retries >= *place.profile.tokens.static_retry_budget {
             break outcome;
         }
         retries += 1;
@@ -163,7 +160,7 @@ async fn attempt(vault: &Arc<Vault>, grant: &Grant, epoch: i64, trigger: Trigger
     };
     // The row is settled before the record is written: a spool that refuses must not leave a refresh hanging.
     match outcome {
-        Outcome::Granted(response) => commit(vault, &place, grant, &old, *response).await,
+        Outcome::Granted(response) => commit(vault, &place, grant, (key, &sealer), *response).await,
         Outcome::Refused(Refusal::InvalidGrant, _) => {
             vault.store.bury(grant.id, epoch, "invalid_grant", vault.now()).await?;
             record(vault, &place, grant, Some(Code::GrantDead), "invalid_grant").await?;
@@ -187,7 +184,7 @@ async fn attempt(vault: &Arc<Vault>, grant: &Grant, epoch: i64, trigger: Trigger
             record(vault, &place, grant, Some(code), error.as_str()).await?;
             outcome
         }
-        Outcome::Unknown(what) if is_repeatable(&place) => {
+        Outcome::Unknown(what) if is_repeatable(&place, grant) => {
             let outcome = postpone(vault, grant, epoch, None, Code::UpstreamTimeout.into()).await;
             record(vault, &place, grant, Some(Code::UpstreamTimeout), what).await?;
             outcome
@@ -200,33 +197,49 @@ async fn attempt(vault: &Arc<Vault>, grant: &Grant, epoch: i64, trigger: Trigger
     }
 }
 
-/// Whether the same refresh token may be sent again after an unknown outcome.
-fn is_repeatable(place: &Place<'_>) -> bool {
-    place.profile.rotation.retry_is_safe() || sallyport_model::planted!("refresh-retried-when-uncertain")
+/// Whether the same may be sent again after an unknown outcome. Asking for a service's token uses nothing up.
+fn is_repeatable(place: &Place<'_>, grant: &Grant) -> bool {
+    grant.service_scope.is_some()
+        || place.profile.tokens.rotation.retry_is_safe()
+        || sallyport_model::planted!("refresh-retried-when-uncertain")
 }
 
-async fn open(vault: &Vault, grant: &Grant) -> Result<Secret<String>, Error> {
-    let sealed = grant.sealed.refresh.as_ref().ok_or(Error::Malformed("grants.refresh_sealed"))?;
-    vault.sealing.open(&grant.tenant, grant.id, grant.data_key, Field::Refresh, sealed).await
+/// What a new access token is had by.
+enum Key {
+    Refresh(Secret<String>),
+    /// Asking for these scopes again.
+    Service(String),
 }
 
-async fn send(
-    vault: &Vault,
-    place: &Place<'_>,
-    grant: &Grant,
-    refresh_token: &Secret<String>,
-) -> Result<Outcome, Error> {
+/// What to send, and the data key for what comes back: both before anything is sent.
+async fn open(vault: &Vault, grant: &Grant) -> Result<(Key, Sealer), Error> {
+    let key = match &grant.service_scope {
+        Some(scope) => Key::Service(scope.clone()),
+        None => {
+            let sealed = grant.sealed.refresh.as_ref().ok_or(Error::Malformed("grants.refresh_sealed"))?;
+            let (tenant, data_key) = (&grant.tenant, grant.sealed.data_key);
+            Key::Refresh(vault.sealing.open(tenant, grant.id, data_key, Field::Refresh, sealed).await?)
+        }
+    };
+    Ok((key, vault.sealing.sealer(&grant.tenant).await?))
+}
+
+async fn send(vault: &Vault, place: &Place<'_>, grant: &Grant, key: &Key) -> Result<Outcome, Error> {
     let url = place.token_url(&grant.token_endpoint)?;
-    let ask = Ask::Token(token::Grant::RefreshToken(refresh_token));
+    let (asked, operation) = match key {
+        Key::Refresh(token) => (token::Grant::RefreshToken(token), "refresh"),
+        Key::Service(scope) => (token::Grant::ClientCredentials { scope }, "client_credentials"),
+    };
+    let ask = Ask::Token(asked);
     let form = credentials::form(vault, place, &grant.token_endpoint, &grant.issuer, &ask).await?;
-    let response = match upstream::post(vault, place, &url, &form, "refresh").await {
+    let response = match upstream::post(vault, place, &url, &form, operation).await {
         Ok(response) => response,
         Err(error) if error.outcome_is_unknown() => return Ok(Outcome::Unknown(error.as_str())),
         Err(error) => return Ok(Outcome::NotSent(error)),
     };
     let status = response.status.as_u16();
     if !response.status.is_success() {
-        let retry_after = upstream::retry_after(&response.headers);
+        let retry_after = upstream::retry_after(&response.headers, vault.now());
         return Ok(Outcome::Refused(token::refusal(status, &response.body), retry_after));
     }
     Ok(match TokenResponse::parse(&response.body) {
@@ -244,19 +257,26 @@ async fn commit(
     vault: &Arc<Vault>,
     place: &Place<'_>,
     grant: &Grant,
-    old: &Secret<String>,
+    (key, sealer): (Key, &Sealer),
     response: TokenResponse,
 ) -> Result<(), Error> {
     let now = vault.now();
-    let profile = place.profile;
-    let lifetime = response.lifetime_seconds(profile.default_expires_seconds, profile.max_expires_seconds);
-    // RFC 6749 §6: without a scope the grant is as it was; a narrower one is believed.
-    let granted_scope = response.granted(&grant.granted_scope).to_owned();
-    let detail = if response.refresh_token.is_some() { "rotated" } else { "kept" };
-    let refresh = response.refresh_token.unwrap_or_else(|| old.clone());
-    let tokens = Tokens { access: response.access_token, refresh: Some(refresh) };
-    let sealed = vault.sealing.seal_again(&grant.tenant, grant.id, grant.data_key, &tokens).await?;
-    let access_expires_at = now.saturating_add(lifetime.saturating_mul(1_000_000));
+    let access_expires_at = place.access_expires_at(&response, now);
+    // Without a scope the grant is as it was (RFC 6749 §6), or a service got what it asked for (§5.1); a narrower one is
+    // believed.
+    let usual = match &key {
+        Key::Refresh(_) => &grant.granted_scope,
+        Key::Service(scope) => scope,
+    };
+    let granted_scope = place.profile.scopes.as_granted(response.granted(usual));
+    let (refresh, detail) = match (key, response.refresh_token) {
+        // A service has no use for one (RFC 6749 §4.4.3).
+        (Key::Service(_), _) => (None, "asked_again"),
+        (Key::Refresh(_), Some(new)) => (Some(new), "rotated"),
+        (Key::Refresh(old), None) => (Some(old), "kept"),
+    };
+    let tokens = Tokens { access: response.access_token, refresh };
+    let sealed = sealer.seal(grant.id, &tokens);
     let renewed = Renewed { sealed, access_expires_at, granted_scope };
     if store(vault, grant, &renewed, now).await? {
         return record(vault, place, grant, None, detail).await;
@@ -276,6 +296,8 @@ async fn store(vault: &Vault, grant: &Grant, renewed: &Renewed, now: Micros) -> 
                 tries += 1;
                 tokio::time::sleep(COMMIT_PAUSE).await;
             }
+            // An earlier try may have been committed without our hearing of it: then the row has moved on with our tokens.
+            Ok(false) if tries > 0 => return Ok(vault.store.holds(grant.id, &renewed.sealed).await?),
             other => return Ok(other?),
         }
     }
@@ -311,10 +333,14 @@ async fn record(
         tenant: &grant.tenant,
         endpoint: &place.entry.endpoint.id,
         registration: &grant.registration,
-        launch: grant.launch,
+        whose: grant.whose(),
         grant: Some(grant.id),
     };
-    Ok(vault.audit.event(about.event(Kind::TokenRefresh, refusal, detail)).await?)
+    let kind = match grant.service_scope {
+        None => Kind::TokenRefresh,
+        Some(_) => Kind::ClientCredentials,
+    };
+    Ok(vault.audit.event(about.event(kind, refusal, detail)).await?)
 }
 
 fn count(vault: &Vault, trigger: Trigger, outcome: &str) {

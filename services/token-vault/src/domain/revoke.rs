@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sallyport_egress::StatusCode;
-use sallyport_model::{EndpointId, GrantId, LaunchId, Micros, RegistrationId, Secret, TenantId};
+use sallyport_model::{EndpointId, GrantId, Micros, RegistrationId, Secret, TenantId};
 use sallyport_proto::audit::v1::Kind;
 use tokio::{sync::mpsc, time::Instant};
 use tracing::Instrument;
@@ -153,13 +153,15 @@ enum Verdict {
 
 /// The refresh token first: with it the EHR usually ends everything; then the access token, while it lives.
 async fn tell(vault: &Vault, grant: &Grant) -> Result<Verdict, Error> {
-    let place = vault.place(&grant.tenant, &grant.registration)?;
+    let place = vault.known_place(&grant.tenant, &grant.registration)?;
     let url = place.token_url(&grant.revocation_endpoint)?;
     let open = async |field: Field, sealed: &Option<Vec<u8>>| -> Result<Option<Secret<String>>, Error> {
         match sealed {
-            Some(sealed) => {
-                vault.sealing.open(&grant.tenant, grant.id, grant.data_key, field, sealed).await.map(Some)
-            }
+            Some(sealed) => vault
+                .sealing
+                .open(&grant.tenant, grant.id, grant.sealed.data_key, field, sealed)
+                .await
+                .map(Some),
             None => Ok(None),
         }
     };
@@ -180,7 +182,7 @@ async fn tell(vault: &Vault, grant: &Grant) -> Result<Verdict, Error> {
             Ok(response)
                 if response.status.is_server_error() || response.status == StatusCode::TOO_MANY_REQUESTS =>
             {
-                return Ok(Verdict::Busy(upstream::retry_after(&response.headers)));
+                return Ok(Verdict::Busy(upstream::retry_after(&response.headers, vault.now())));
             }
             Ok(_) => return Ok(Verdict::Refused),
             Err(_no_answer) => return Ok(Verdict::Busy(None)),
@@ -198,7 +200,7 @@ async fn record(vault: &Vault, tenant: &TenantId, revoked: &[Revoked], reason: &
             tenant,
             endpoint: &endpoint,
             registration: &registration,
-            launch: LaunchId::from_uuid(row.launch_id),
+            whose: row.whose(),
             grant: Some(GrantId::from_uuid(row.grant_id)),
         };
         Some(vault.audit.event(about.event(Kind::TokenRevoke, None, reason)))

@@ -1,73 +1,18 @@
 //! Grants: inserted by an exchange, changed by refreshes (see `leases`), ended once.
 
-use sallyport_db::{Error as DbError, on_pool, on_tx};
+use sallyport_db::{Error as DbError, on_pool, on_tx, server_now};
 use sallyport_model::{EndpointId, GrantId, LaunchId, Micros, RegistrationId, TenantId};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Store, revocations::lock_head};
-use crate::error::Error;
-
-/// Where a grant stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// Its tokens can be used.
-    Active,
-    /// A refresh is under way, under a lease.
-    Refreshing,
-    /// A refresh was sent and its outcome is not known: never sent again.
-    Uncertain,
-    /// The EHR ended it.
-    Dead,
-    /// We ended it.
-    Revoked,
-}
-
-impl State {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Refreshing => "refreshing",
-            Self::Uncertain => "uncertain",
-            Self::Dead => "dead",
-            Self::Revoked => "revoked",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Refreshing, Self::Uncertain, Self::Dead, Self::Revoked]
-            .into_iter()
-            .find(|state| state.as_str() == text)
-    }
-}
-
-/// How far the revocation at the EHR is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Upstream {
-    /// To be tried, or tried again.
-    Pending,
-    /// The EHR confirmed.
-    Done,
-    /// Given up: the tokens die by themselves.
-    Failed,
-    /// The EHR has no such service.
-    NotOffered,
-}
-
-impl Upstream {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::NotOffered => "not_offered",
-        }
-    }
-}
+use super::{State, Store, Upstream, revocations::lock_head};
+use crate::{error::Error, records::Whose};
 
 /// Sealed tokens as they stand in a row.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sealed {
+    /// The data key that both are sealed under.
+    pub(crate) data_key: Uuid,
     /// The access token.
     pub(crate) access: Option<Vec<u8>>,
     /// The refresh token.
@@ -83,7 +28,6 @@ pub(crate) struct NewGrant {
     pub(crate) registration: RegistrationId,
     pub(crate) launch: LaunchId,
     pub(crate) user_index: Option<[u8; 32]>,
-    pub(crate) data_key: Uuid,
     pub(crate) sealed: Sealed,
     pub(crate) access_expires_at: Micros,
     pub(crate) granted_scope: String,
@@ -91,6 +35,8 @@ pub(crate) struct NewGrant {
     pub(crate) issuer: String,
     pub(crate) revocation_endpoint: String,
     pub(crate) introspection_endpoint: String,
+    /// What was asked for without a person; `None` for a person's grant.
+    pub(crate) service_scope: Option<String>,
     pub(crate) now: Micros,
 }
 
@@ -103,7 +49,6 @@ pub(crate) struct Grant {
     pub(crate) launch: LaunchId,
     pub(crate) state: State,
     pub(crate) version: i64,
-    pub(crate) data_key: Uuid,
     pub(crate) sealed: Sealed,
     pub(crate) access_expires_at: Micros,
     pub(crate) granted_scope: String,
@@ -111,12 +56,15 @@ pub(crate) struct Grant {
     pub(crate) issuer: String,
     pub(crate) revocation_endpoint: String,
     pub(crate) introspection_endpoint: String,
+    /// What was asked for without a person; `None` for a person's grant.
+    pub(crate) service_scope: Option<String>,
     pub(crate) refreshed_at: Micros,
     pub(crate) is_claimed: bool,
     pub(crate) failures: u32,
     pub(crate) not_before: Micros,
     pub(crate) lease_epoch: i64,
-    pub(crate) lease_expires_at: Micros,
+    /// The lease of its refresh has run out, by the database's clock.
+    pub(crate) is_lease_over: bool,
     pub(crate) upstream_attempts: u32,
 }
 
@@ -137,13 +85,16 @@ pub(super) struct Row {
     issuer: String,
     revocation_endpoint: String,
     introspection_endpoint: String,
+    service_scope: Option<String>,
     refreshed_at: i64,
     claimed_at: Option<i64>,
     failures: i64,
     not_before: i64,
     lease_epoch: i64,
-    lease_expires_at: i64,
     upstream_attempts: i64,
+    /// Asked for where it matters; `false` elsewhere.
+    #[sqlx(default)]
+    is_lease_over: bool,
 }
 
 /// The columns of [`Row`].
@@ -151,8 +102,23 @@ macro_rules! columns {
     () => {
         "grant_id, tenant, registration, launch_id, state, version, data_key_id, access_sealed, refresh_sealed, \
          access_expires_at, granted_scope, token_endpoint, issuer, revocation_endpoint, introspection_endpoint, \
-         refreshed_at, claimed_at, failures, not_before, lease_epoch, lease_expires_at, upstream_attempts"
+         service_scope, refreshed_at, claimed_at, failures, not_before, lease_epoch, upstream_attempts"
     };
+}
+
+impl Grant {
+    /// Whether there is a way to a new access token: a refresh token, or asking again.
+    pub(crate) fn is_renewable(&self) -> bool {
+        self.sealed.refresh.is_some() || self.service_scope.is_some()
+    }
+
+    /// Whose it is.
+    pub(crate) fn whose(&self) -> Whose {
+        match self.service_scope {
+            None => Whose::Launch(self.launch),
+            Some(_) => Whose::Service,
+        }
+    }
 }
 
 impl TryFrom<Row> for Grant {
@@ -167,20 +133,24 @@ impl TryFrom<Row> for Grant {
             launch: LaunchId::from_uuid(row.launch_id),
             state: State::parse(&row.state).ok_or(Error::Malformed("grants.state"))?,
             version: row.version,
-            data_key: row.data_key_id,
-            sealed: Sealed { access: row.access_sealed, refresh: row.refresh_sealed },
+            sealed: Sealed {
+                data_key: row.data_key_id,
+                access: row.access_sealed,
+                refresh: row.refresh_sealed,
+            },
             access_expires_at: row.access_expires_at,
             granted_scope: row.granted_scope,
             token_endpoint: row.token_endpoint,
             issuer: row.issuer,
             revocation_endpoint: row.revocation_endpoint,
             introspection_endpoint: row.introspection_endpoint,
+            service_scope: row.service_scope,
             refreshed_at: row.refreshed_at,
             is_claimed: row.claimed_at.is_some(),
             failures: u32::try_from(row.failures).unwrap_or(u32::MAX),
             not_before: row.not_before,
             lease_epoch: row.lease_epoch,
-            lease_expires_at: row.lease_expires_at,
+            is_lease_over: row.is_lease_over,
             upstream_attempts: u32::try_from(row.upstream_attempts).unwrap_or(u32::MAX),
         })
     }
@@ -190,7 +160,7 @@ impl Store {
     /// Stores a grant as active. `false`, and nothing stored as usable, when its launch was revoked meanwhile: the row
     /// is then revoked from the start, with its tokens kept for the revocation at the EHR.
     pub(crate) async fn insert_grant(&self, new: &NewGrant, refuse: Option<&str>) -> Result<bool, DbError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.always.begin().await?;
         lock_head(&mut tx).await?;
         let revoked: i64 = on_tx!(tx, |c| sqlx::query_scalar(
             "SELECT count(*) FROM revocations WHERE kind = 'launch' AND id = $1"
@@ -215,9 +185,9 @@ impl Store {
             "INSERT INTO grants (grant_id, tenant, endpoint, registration, launch_id, user_index, state, reason, \
              version, data_key_id, access_sealed, refresh_sealed, access_expires_at, granted_scope, token_endpoint, \
              issuer, revocation_endpoint, introspection_endpoint, created_at, refreshed_at, ended_at, failures, \
-             not_before, lease_epoch, lease_expires_at, upstream, upstream_attempts, upstream_at) \
+             not_before, lease_epoch, lease_expires_at, upstream, upstream_attempts, upstream_at, service_scope) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18, $19, \
-             0, 0, 0, 0, $20, 0, 0)"
+             0, 0, 0, 0, $20, 0, 0, $21)"
         )
         .bind(new.id.uuid())
         .bind(new.tenant.as_str())
@@ -227,7 +197,7 @@ impl Store {
         .bind(new.user_index.map(|index| index.to_vec()))
         .bind(state.as_str())
         .bind(reason.unwrap_or_default())
-        .bind(new.data_key)
+        .bind(new.sealed.data_key)
         .bind(new.sealed.access.as_deref().filter(|_| is_kept))
         .bind(new.sealed.refresh.as_deref().filter(|_| is_kept))
         .bind(new.access_expires_at)
@@ -239,6 +209,7 @@ impl Store {
         .bind(new.now)
         .bind(ended_at)
         .bind(upstream)
+        .bind(new.service_scope.as_deref())
         .execute(c)
         .await
         .map(|_done| ())
@@ -247,17 +218,46 @@ impl Store {
         Ok(reason.is_none())
     }
 
-    /// A tenant's grant. The tenant is part of the key: another tenant's grant does not exist.
-    pub(crate) async fn grant(&self, tenant: &TenantId, id: GrantId) -> Result<Option<Grant>, Error> {
-        let row: Option<Row> = on_pool!(self.pool, |c| sqlx::query_as(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM grants WHERE tenant = $1 AND grant_id = $2"
-        ))
+    /// Whether a tenant's grant is that person's.
+    pub(crate) async fn is_of_user(
+        &self,
+        tenant: &TenantId,
+        id: GrantId,
+        user_index: &[u8; 32],
+    ) -> Result<bool, DbError> {
+        let found: i64 = on_pool!(self.pool, |c| sqlx::query_scalar(
+            "SELECT count(*) FROM grants WHERE tenant = $1 AND grant_id = $2 AND user_index = $3"
+        )
         .bind(tenant.as_str())
         .bind(id.uuid())
-        .fetch_optional(c)
+        .bind(&user_index[..])
+        .fetch_one(c)
         .await)?;
+        Ok(found == 1)
+    }
+
+    /// A tenant's grant. The tenant is part of the key: another tenant's grant does not exist.
+    pub(crate) async fn grant(&self, tenant: &TenantId, id: GrantId) -> Result<Option<Grant>, Error> {
+        let statement = self.pool.sql(
+            concat!(
+                "SELECT ",
+                columns!(),
+                ", lease_expires_at < COALESCE($3, ",
+                server_now!(),
+                ") AS is_lease_over FROM grants WHERE tenant = $1 AND grant_id = $2"
+            ),
+            concat!(
+                "SELECT ",
+                columns!(),
+                ", lease_expires_at < $3 AS is_lease_over FROM grants WHERE tenant = $1 AND grant_id = $2"
+            ),
+        );
+        let row: Option<Row> = on_pool!(self.pool, |c| sqlx::query_as(statement)
+            .bind(tenant.as_str())
+            .bind(id.uuid())
+            .bind(self.lease_time())
+            .fetch_optional(c)
+            .await)?;
         row.map(Grant::try_from).transpose()
     }
 
@@ -319,15 +319,23 @@ impl Store {
     }
 
     /// Grants whose refresh was left behind by a dead process.
-    pub(crate) async fn left_behind(&self, now: Micros) -> Result<Vec<Grant>, Error> {
-        let rows: Vec<Row> = on_pool!(self.pool, |c| sqlx::query_as(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM grants WHERE state = 'refreshing' AND lease_expires_at < $1 LIMIT 100"
-        ))
-        .bind(now)
-        .fetch_all(c)
-        .await)?;
+    pub(crate) async fn left_behind(&self) -> Result<Vec<Grant>, Error> {
+        let statement = self.pool.sql(
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM grants WHERE state = 'refreshing' AND lease_expires_at < COALESCE($1, ",
+                server_now!(),
+                ") LIMIT 100"
+            ),
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM grants WHERE state = 'refreshing' AND lease_expires_at < $1 LIMIT 100"
+            ),
+        );
+        let rows: Vec<Row> =
+            on_pool!(self.pool, |c| sqlx::query_as(statement).bind(self.lease_time()).fetch_all(c).await)?;
         rows.into_iter().map(Grant::try_from).collect()
     }
 

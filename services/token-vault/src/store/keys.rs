@@ -17,14 +17,64 @@ pub(crate) struct StoredKey {
     pub(crate) sealed: Vec<u8>,
 }
 
+/// A data key as stored.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub(crate) struct WrappedKey {
+    pub(crate) tenant: String,
+    pub(crate) purpose: String,
+    pub(crate) generation: i64,
+    pub(crate) key_id: Uuid,
+    pub(crate) wrapped: Vec<u8>,
+    pub(crate) created_at: i64,
+}
+
 impl Store {
+    /// Every data key, those of one tenant and purpose together, the oldest generation first. There are a few for each
+    /// tenant.
+    pub(crate) async fn data_keys(&self) -> Result<Vec<WrappedKey>, DbError> {
+        on_pool!(self.pool, |c| sqlx::query_as(
+            "SELECT tenant, purpose, generation, key_id, wrapped, created_at FROM data_keys \
+             ORDER BY tenant, purpose, generation"
+        )
+        .fetch_all(c)
+        .await)
+    }
+
+    /// Stores another wrapping of a data key, if it is still wrapped as it was read.
+    pub(crate) async fn replace_wrapping(&self, key: &WrappedKey, wrapped: &[u8]) -> Result<bool, DbError> {
+        let rows = on_pool!(self.pool, |c| sqlx::query(
+            "UPDATE data_keys SET wrapped = $2 WHERE key_id = $1 AND wrapped = $3"
+        )
+        .bind(key.key_id)
+        .bind(wrapped)
+        .bind(&key.wrapped)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(rows == 1)
+    }
+
+    /// Removes a data key that nothing is sealed under.
+    pub(crate) async fn retire_data_key(&self, key: Uuid) -> Result<bool, DbError> {
+        let rows = on_pool!(self.pool, |c| sqlx::query(
+            "DELETE FROM data_keys WHERE key_id = $1 \
+             AND NOT EXISTS (SELECT 1 FROM grants WHERE data_key_id = $1) \
+             AND NOT EXISTS (SELECT 1 FROM signing_keys WHERE data_key_id = $1)"
+        )
+        .bind(key)
+        .execute(c)
+        .await
+        .map(|done| done.rows_affected()))?;
+        Ok(rows == 1)
+    }
+
     /// The data key that seals now, with its wrapped form.
     pub(crate) async fn current_data_key(
         &self,
         tenant: &TenantId,
         purpose: &str,
     ) -> Result<Option<(Uuid, Vec<u8>)>, DbError> {
-        on_pool!(self.pool, |c| sqlx::query_as(
+        on_pool!(self.always, |c| sqlx::query_as(
             "SELECT key_id, wrapped FROM data_keys WHERE tenant = $1 AND purpose = $2 \
              ORDER BY generation DESC LIMIT 1"
         )
@@ -41,7 +91,7 @@ impl Store {
         purpose: &str,
         key: Uuid,
     ) -> Result<Option<Vec<u8>>, DbError> {
-        on_pool!(self.pool, |c| sqlx::query_scalar(
+        on_pool!(self.always, |c| sqlx::query_scalar(
             "SELECT wrapped FROM data_keys WHERE tenant = $1 AND purpose = $2 AND key_id = $3"
         )
         .bind(tenant.as_str())
@@ -51,23 +101,24 @@ impl Store {
         .await)
     }
 
-    /// Stores a tenant's first data key of a purpose, unless another process was faster.
-    pub(crate) async fn add_first_data_key(
+    /// Stores a generation of a tenant's data key of a purpose, unless another process was faster.
+    pub(crate) async fn add_data_key(
         &self,
-        tenant: &TenantId,
-        purpose: &str,
+        (tenant, purpose): (&TenantId, &str),
+        generation: i64,
         key: (Uuid, &[u8]),
         now: Micros,
     ) -> Result<(), DbError> {
-        on_pool!(self.pool, |c| sqlx::query(
+        on_pool!(self.always, |c| sqlx::query(
             "INSERT INTO data_keys (tenant, purpose, generation, key_id, wrapped, created_at) \
-             VALUES ($1, $2, 1, $3, $4, $5) ON CONFLICT DO NOTHING"
+             VALUES ($1, $2, $6, $3, $4, $5) ON CONFLICT DO NOTHING"
         )
         .bind(tenant.as_str())
         .bind(purpose)
         .bind(key.0)
         .bind(key.1)
         .bind(now)
+        .bind(generation)
         .execute(c)
         .await
         .map(|_done| ()))

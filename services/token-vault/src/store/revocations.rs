@@ -9,6 +9,7 @@ use sallyport_proto::{
 use uuid::Uuid;
 
 use super::{Store, Upstream};
+use crate::records::Whose;
 
 /// How many rows one read gives.
 const PAGE: i64 = 500;
@@ -19,7 +20,9 @@ pub(crate) struct Revoked {
     /// Which.
     pub(crate) grant_id: Uuid,
     /// Whose launch.
-    pub(crate) launch_id: Uuid,
+    launch_id: Uuid,
+    /// It is the registration's own.
+    is_service: bool,
     /// At which endpoint.
     pub(crate) endpoint: String,
     /// By which registration.
@@ -31,6 +34,14 @@ pub(crate) struct Revoked {
 }
 
 impl Revoked {
+    /// Whose it was.
+    pub(crate) fn whose(&self) -> Whose {
+        match self.is_service {
+            false => Whose::Launch(LaunchId::from_uuid(self.launch_id)),
+            true => Whose::Service,
+        }
+    }
+
     /// Whether the EHR is to be told.
     pub(crate) fn is_offered(&self) -> bool {
         self.upstream == Upstream::Pending.as_str()
@@ -63,7 +74,7 @@ macro_rules! revoke {
              refresh_sealed = CASE WHEN revocation_endpoint = '' THEN NULL ELSE refresh_sealed END \
              WHERE tenant = $1 AND state <> 'revoked' AND ",
             $condition,
-            " RETURNING grant_id, launch_id, endpoint, registration, access_expires_at, upstream"
+            " RETURNING grant_id, launch_id, service_scope IS NOT NULL AS is_service, endpoint, registration, access_expires_at, upstream"
         )
     };
 }
@@ -77,7 +88,7 @@ impl Store {
         reason: &str,
         now: Micros,
     ) -> Result<Vec<Revoked>, DbError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = self.always.begin().await?;
         lock_head(&mut tx).await?;
         let (statement, key) = match which {
             Which::Launch(id) => (revoke!("launch_id = $4"), Key::Id(id.uuid())),
@@ -109,7 +120,9 @@ impl Store {
                 .fetch_all(c)
                 .await)?,
         };
-        if let Which::Launch(id) = which {
+        if let Which::Launch(id) = which
+            && !is_anothers(&mut tx, tenant, *id).await?
+        {
             // Even without a grant: one that is being exchanged right now must not come alive afterwards.
             append(&mut tx, "launch", id.uuid(), now).await?;
         }
@@ -124,13 +137,13 @@ impl Store {
     /// two reads waits for the next page.
     pub(crate) async fn revocations_after(&self, after: i64) -> Result<(Vec<RevocationEvent>, i64), DbError> {
         let head: i64 =
-            on_pool!(self.pool, |c| sqlx::query_scalar("SELECT head FROM revocation_head WHERE id = 1")
+            on_pool!(self.always, |c| sqlx::query_scalar("SELECT head FROM revocation_head WHERE id = 1")
                 .fetch_one(c)
                 .await)?;
         if head <= after {
             return Ok((Vec::new(), head));
         }
-        let rows: Vec<(i64, String, Uuid)> = on_pool!(self.pool, |c| sqlx::query_as(
+        let rows: Vec<(i64, String, Uuid)> = on_pool!(self.always, |c| sqlx::query_as(
             "SELECT sequence, kind, id FROM revocations WHERE sequence > $1 AND sequence <= $2 \
              ORDER BY sequence LIMIT $3",
         )
@@ -148,6 +161,18 @@ impl Store {
         });
         Ok((events.collect(), covered))
     }
+}
+
+/// Whether a launch has its grants in another tenant: then it is not this one's to end, and is not told as ended.
+async fn is_anothers(tx: &mut Tx, tenant: &TenantId, launch: LaunchId) -> Result<bool, DbError> {
+    let theirs: i64 = on_tx!(*tx, |c| sqlx::query_scalar(
+        "SELECT COUNT(*) FROM grants WHERE launch_id = $1 AND tenant <> $2"
+    )
+    .bind(launch.uuid())
+    .bind(tenant.as_str())
+    .fetch_one(c)
+    .await)?;
+    Ok(theirs > 0)
 }
 
 /// What a condition compares with.

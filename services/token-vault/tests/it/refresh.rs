@@ -134,6 +134,23 @@ async fn a_busy_endpoint_is_left_alone_for_a_while_and_the_grant_lives() {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_names_the_time_to_come_back_is_left_alone_until_then() {
+    each(|world| async move {
+        let grant = world.grant().await;
+        // Forty seconds after the token has expired.
+        world.sign_in.script("token", [Script::BusyUntil(429, "Tue, 14 Nov 2023 23:14:01 GMT")]);
+        world.until_expiry();
+        assert_eq!(code(&world.access(&grant).await.unwrap_err()), "ehr.busy");
+        world.clock.advance(Duration::from_secs(39));
+        assert_eq!(code(&world.access(&grant).await.unwrap_err()), "ehr.busy");
+        assert_eq!(world.sign_in.seen_grants("refresh_token").len(), 1);
+        world.clock.advance(Duration::from_secs(1));
+        world.access(&grant).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_failed_refresh_does_not_spoil_a_token_that_is_still_good() {
     each(|world| async move {
         let grant = world.grant().await;

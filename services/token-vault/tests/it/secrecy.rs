@@ -7,6 +7,8 @@ use std::{
 };
 
 use sallyport_db::testing::TestDb;
+use sallyport_model::ServiceName;
+use sallyport_proto::vault::v1::PublicKeysRequest;
 use sallyport_testkit::canary::Canaries;
 use sallyport_token_vault::{Config, MIGRATIONS};
 use tracing::{
@@ -75,6 +77,24 @@ async fn the_database_file_holds_no_secret_in_any_spelling() {
     assert!(bytes.len() > 10_000, "the scan reads the database");
     assert!(bytes.windows(7).any(|w| w == b"general"), "and what is in it");
     assert_eq!(canaries().scan(&bytes), []);
+    drop(world);
+    database.close().await.unwrap();
+}
+
+/// SMART 2.2 §Registering a client: the private key is protected from disclosure. A key we made lies sealed; in clear it
+/// would show the object identifiers that every PKCS #8 form of it begins with.
+#[tokio::test]
+async fn the_database_file_holds_no_private_key_in_clear() {
+    const EC_P384: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22";
+    let database = TestDb::sqlite(MIGRATIONS).await.unwrap();
+    let world = World::start(database.pool.clone(), 1, usual, Config::default()).await;
+    let keys = world.client(ServiceName::LaunchAuth).public_keys(PublicKeysRequest {}).await.unwrap();
+    assert!(keys.into_inner().jwks_json.contains("P-384"), "there is a key of ours");
+    let bytes = bytes_of(database.folder().unwrap());
+    assert!(bytes.windows(7).any(|w| w == b"general"), "the scan reads the database");
+    for private in [EC_P384, b"PRIVATE KEY"] {
+        assert!(!bytes.windows(private.len()).any(|w| w == private));
+    }
     drop(world);
     database.close().await.unwrap();
 }

@@ -37,6 +37,8 @@ pub(crate) enum Script {
     Answer(u16, &'static str, String),
     /// A status with `Retry-After`.
     Busy(u16, u64),
+    /// The same with a date.
+    BusyUntil(u16, &'static str),
     /// The usual, but late.
     Late(Duration),
     /// The usual, but only when the test says so.
@@ -56,8 +58,11 @@ pub(crate) struct SignIn {
     scripts: Mutex<BTreeMap<&'static str, VecDeque<Script>>>,
     change_response: Mutex<Option<Change>>,
     change_claims: Mutex<Option<Change>>,
+    change_discovery: Mutex<Option<Change>>,
+    discoveries: AtomicUsize,
     rotates: Mutex<bool>,
     serial: AtomicUsize,
+    released: AtomicUsize,
     family: Mutex<Family>,
     signer: Mutex<Signer>,
     pub(crate) key_fetches: AtomicUsize,
@@ -98,14 +103,18 @@ impl SignIn {
             scripts: Mutex::default(),
             change_response: Mutex::default(),
             change_claims: Mutex::default(),
+            change_discovery: Mutex::default(),
+            discoveries: AtomicUsize::new(0),
             rotates: Mutex::new(true),
             serial: AtomicUsize::new(0),
+            released: AtomicUsize::new(0),
             family: Mutex::default(),
             signer: Mutex::new(Signer::new("key-1")),
             key_fetches: AtomicUsize::new(0),
             now,
         });
         let router = Router::new()
+            .route("/{base}/.well-known/smart-configuration", get(discovery))
             .route("/oauth/jwks", get(keys))
             .route("/oauth/{endpoint}", post(form))
             .with_state(Arc::clone(&this));
@@ -128,6 +137,16 @@ impl SignIn {
         *self.change_claims.lock().unwrap() = Some(Arc::new(change));
     }
 
+    /// Changes the discovery document from here on.
+    pub(crate) fn change_discovery(&self, change: impl Fn(&mut Value) + Send + Sync + 'static) {
+        *self.change_discovery.lock().unwrap() = Some(Arc::new(change));
+    }
+
+    /// How often the discovery document was read.
+    pub(crate) fn discoveries(&self) -> usize {
+        self.discoveries.load(Ordering::SeqCst)
+    }
+
     /// Refresh tokens stay the same from here on.
     pub(crate) fn stop_rotating(&self) {
         *self.rotates.lock().unwrap() = false;
@@ -146,6 +165,11 @@ impl SignIn {
     /// The token requests of a grant type.
     pub(crate) fn seen_grants(&self, grant_type: &str) -> Vec<Seen> {
         self.seen("token").into_iter().filter(|s| s.form["grant_type"] == grant_type).collect()
+    }
+
+    /// How many held answers were let go.
+    pub(crate) fn released(&self) -> usize {
+        self.released.load(Ordering::SeqCst)
     }
 
     /// How often a refresh token was used after it had been replaced.
@@ -179,7 +203,12 @@ impl SignIn {
             "access_token": access, "token_type": "Bearer", "expires_in": 3600,
             "scope": "openid fhirUser launch patient/*.rs", "patient": "patient-1", "encounter": "encounter-1"
         });
-        if *self.rotates.lock().unwrap() || family.current.is_none() {
+        let is_service = form["grant_type"] == "client_credentials";
+        if is_service {
+            response = json!({
+                "access_token": access, "token_type": "Bearer", "expires_in": 300, "scope": form["scope"]
+            });
+        } else if *self.rotates.lock().unwrap() || family.current.is_none() {
             let refresh = format!("refresh-canary-{serial:04}");
             response["refresh_token"] = json!(refresh);
             family.current = Some(refresh);
@@ -211,6 +240,21 @@ impl SignIn {
     }
 }
 
+async fn discovery(State(this): State<Arc<SignIn>>) -> Response {
+    this.discoveries.fetch_add(1, Ordering::SeqCst);
+    let url = &this.url;
+    let mut document = json!({
+        "issuer": format!("{url}/oauth"), "token_endpoint": format!("{url}/oauth/token"),
+        "revocation_endpoint": format!("{url}/oauth/revoke"),
+        "grant_types_supported": ["authorization_code", "client_credentials"],
+        "capabilities": ["client-confidential-asymmetric", "permission-v2"]
+    });
+    if let Some(change) = &*this.change_discovery.lock().unwrap() {
+        change(&mut document);
+    }
+    axum::Json(document).into_response()
+}
+
 async fn keys(State(this): State<Arc<SignIn>>) -> Response {
     this.key_fetches.fetch_add(1, Ordering::SeqCst);
     let jwk = this.signer.lock().unwrap().jwk.clone();
@@ -226,6 +270,10 @@ async fn form(
     let Some(endpoint) = ["token", "revoke", "introspect"].into_iter().find(|e| *e == endpoint) else {
         return StatusCode::NOT_FOUND.into_response();
     };
+    // RFC 6749 §4.1.3: what is no form is not looked at.
+    if headers.get(header::CONTENT_TYPE).is_none_or(|v| v != "application/x-www-form-urlencoded") {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
     let form: BTreeMap<String, String> = url::form_urlencoded::parse(&body).into_owned().collect();
     let authorization = headers.get(header::AUTHORIZATION).map(|v| v.to_str().unwrap().to_owned());
     this.seen.lock().unwrap().entry(endpoint).or_default().push(Seen { authorization, form: form.clone() });
@@ -240,13 +288,19 @@ async fn form(
             let status = StatusCode::from_u16(status).unwrap();
             (status, [(header::RETRY_AFTER, seconds.to_string())]).into_response()
         }
+        Some(Script::BusyUntil(status, date)) => {
+            let status = StatusCode::from_u16(status).unwrap();
+            (status, [(header::RETRY_AFTER, date)]).into_response()
+        }
         Some(Script::Late(wait)) => {
             tokio::time::sleep(wait).await;
             this.usual(endpoint, &form)
         }
         Some(Script::Held(release)) => {
             release.notified().await;
-            this.usual(endpoint, &form)
+            let answer = this.usual(endpoint, &form);
+            this.released.fetch_add(1, Ordering::SeqCst);
+            answer
         }
         Some(Script::Lost) => {
             let _happened = this.usual(endpoint, &form);

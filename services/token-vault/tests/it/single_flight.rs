@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sallyport_model::{Clock, ServiceName};
 use sallyport_proto::vault::v1::AccessTokenRequest;
+use sallyport_testkit::assurance::Report;
 use tokio::sync::Notify;
 
 use crate::{
@@ -35,6 +36,7 @@ async fn a_hundred_calls_over_two_vaults_make_one_refresh_of_a_slow_endpoint() {
         patient,
         |_| {},
         |world| async move {
+            let report = Report::new("refresh storm").scenario("two vaults, a slow endpoint").unit("calls");
             let world = Arc::new(world);
             let grant = world.grant().await;
             world.until_expiry();
@@ -44,6 +46,7 @@ async fn a_hundred_calls_over_two_vaults_make_one_refresh_of_a_slow_endpoint() {
             assert!(answers.iter().all(|a| a.as_deref() == Ok("access-canary-0002")), "{answers:?}");
             assert_eq!(world.sign_in.seen_grants("refresh_token").len(), 1);
             assert_eq!(world.sign_in.reuses(), 0);
+            report.tried(answers.len() as u64).write();
         },
     )
     .await;
@@ -56,6 +59,8 @@ async fn round_after_round_the_family_is_never_ended_by_reuse() {
         patient,
         |_| {},
         |world| async move {
+            let mut report =
+                Report::new("refresh storm").scenario("two vaults, round after round").unit("calls");
             let world = Arc::new(world);
             let grant = world.grant().await;
             for round in 0..5 {
@@ -63,8 +68,10 @@ async fn round_after_round_the_family_is_never_ended_by_reuse() {
                 let answers = stampede(&world, &grant).await;
                 let expected = format!("access-canary-{:04}", round + 2);
                 assert!(answers.iter().all(|a| a.as_deref() == Ok(expected.as_str())), "{answers:?}");
+                report.add_tried(answers.len() as u64);
             }
             assert_eq!((world.sign_in.seen_grants("refresh_token").len(), world.sign_in.reuses()), (5, 0));
+            report.write();
         },
     )
     .await;

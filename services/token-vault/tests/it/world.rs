@@ -15,22 +15,22 @@ use sallyport_audit_client::{
 };
 use sallyport_db::{Pool, testing};
 use sallyport_egress::{Egress, Limits};
-use sallyport_keyring::{Deployment, KeyEncryptionKey, LocalKey};
-use sallyport_model::{Clock, LaunchId, ServiceName, TestClock, VendorId};
+use sallyport_keyring::testing::MemoryKey;
+use sallyport_model::{Clock, LaunchId, RequestId, ServiceName, SystemClock, TestClock};
 use sallyport_proto::{
     audit::v1::Record,
     convert,
     types::v1::{Selector, selector::By},
     vault::v1::{
-        AccessTokenRequest, AccessTokenResponse, ExchangeRequest, ExchangeResponse, RevokeRequest,
-        RevokeResponse, token_vault_client::TokenVaultClient,
+        AccessTokenRequest, AccessTokenResponse, ExchangeRequest, ExchangeResponse, KeyStatusRequest,
+        KeyStatusResponse, RevokeRequest, RevokeResponse, RotateKeysRequest,
+        token_vault_client::TokenVaultClient,
     },
 };
 use sallyport_registry::Registry;
 use sallyport_rpc::{Served, Transport};
-use sallyport_telemetry::metrics::Metrics;
-use sallyport_token_vault::{Config, Health, MIGRATIONS, Ports, Profiles, build_with_profiles};
-use sallyport_vendors::{Profile, Rotation, STANDARD as PROFILE};
+use sallyport_telemetry::{health::Ready, metrics::Metrics};
+use sallyport_token_vault::{Config, Health, MIGRATIONS, Ports, build};
 use tokio::sync::watch;
 use tonic::Status;
 
@@ -38,32 +38,50 @@ use crate::sign_in::SignIn;
 
 pub(crate) const START: i64 = 1_700_000_000_000_000;
 
-/// Nobody has looked at this product: it may rotate. Answers late after a second, so that tests need not wait long.
-static UNKNOWN: Profile = Profile { token_timeout_ms: 1_000, nonce_required: true, ..PROFILE };
-static STATIC: Profile =
-    Profile { rotation: Rotation::Static, token_timeout_ms: 300, static_retry_budget: 2, ..PROFILE };
-static SLEEPY: Profile = Profile { keep_alive_seconds: Some(600), token_timeout_ms: 1_000, ..PROFILE };
-static PATIENT: Profile = Profile { token_timeout_ms: 20_000, ..PROFILE };
+/// What two endpoints do otherwise than their products: of `main`, which nobody has looked at and so may rotate, and of
+/// `other`. Answers are late after a second, so that tests need not wait long.
+pub(crate) type Products = fn() -> [Facts; 2];
+pub(crate) type Facts = &'static [(&'static str, &'static str)];
 
-/// `generic` may rotate, `sandbox` is static.
-pub(crate) fn usual(vendor: &VendorId) -> Option<&'static Profile> {
-    Some(if vendor.as_str() == "generic" { &UNKNOWN } else { &STATIC })
+const STATIC: Facts =
+    &[("tokens.rotation", "\"static\""), ("tokens.timeout_ms", "300"), ("oauth.nonce_required", "false")];
+
+/// `main` may rotate, `other` is static.
+pub(crate) fn usual() -> [Facts; 2] {
+    [&[("tokens.timeout_ms", "1_000"), ("oauth.nonce_required", "true")], STATIC]
 }
 
-/// Tokens of `generic` die unused.
-pub(crate) fn sleepy(vendor: &VendorId) -> Option<&'static Profile> {
-    Some(if vendor.as_str() == "generic" { &SLEEPY } else { &STATIC })
+/// Tokens of `main` die unused.
+pub(crate) fn sleepy() -> [Facts; 2] {
+    [&[("tokens.keep_alive_seconds", "600"), ("tokens.timeout_ms", "1_000")], STATIC]
 }
 
-/// `generic` is waited for.
-pub(crate) fn patient(vendor: &VendorId) -> Option<&'static Profile> {
-    Some(if vendor.as_str() == "generic" { &PATIENT } else { &STATIC })
+/// `main` is waited for.
+pub(crate) fn patient() -> [Facts; 2] {
+    [&[("tokens.timeout_ms", "20_000")], STATIC]
+}
+
+/// Facts as a tenant's file overrides them.
+fn overrides(facts: Facts) -> String {
+    let one = |(key, value): &(&str, &str)| {
+        format!(
+            "[[endpoint.override]]\nkey = \"{key}\"\nvalue = {value}\nowner = \"tests\"\nreason = \"a test\"\n\
+             expires = 2099-12-31\n\n"
+        )
+    };
+    facts.iter().map(one).collect()
+}
+
+fn with_products(tenant: &str, products: Products) -> String {
+    let [main, other] = products().map(overrides);
+    tenant.replace("{main overrides}", &main).replace("{other overrides}", &other)
 }
 
 /// One process of the service.
 pub(crate) struct Vault {
     served: Served,
     pub(crate) health: Health,
+    pub(crate) ready: Ready,
     pub(crate) metrics: Metrics,
     pub(crate) disk: FaultyDisk,
     spool: PathBuf,
@@ -76,7 +94,9 @@ pub(crate) struct World {
     pub(crate) pool: Pool,
     pub(crate) vaults: Vec<Vault>,
     pub(crate) folder: tempfile::TempDir,
-    kek: Arc<dyn KeyEncryptionKey>,
+    pub(crate) kek: Arc<MemoryKey>,
+    registry: Arc<Registry>,
+    config: Config,
 }
 
 /// Runs a test in a world of its own on every database.
@@ -91,7 +111,7 @@ where
 /// The same with several vaults, other products and a changed configuration.
 pub(crate) async fn each_with<F, Fut>(
     vaults: usize,
-    profiles: Profiles,
+    products: Products,
     change: impl Fn(&mut Config),
     test: F,
 ) where
@@ -100,20 +120,46 @@ pub(crate) async fn each_with<F, Fut>(
 {
     let (change, test) = (&change, &test);
     testing::each(MIGRATIONS, |pool| async move {
-        let mut config = Config { sweep_interval_ms: 20, lease_ms: 600, ..Config::default() };
+        // A revocation is waited for until the EHR has answered, however slow the machine is.
+        let mut config =
+            Config { sweep_interval_ms: 20, lease_ms: 600, revoke_wait_ms: 60_000, ..Config::default() };
         change(&mut config);
-        test(World::start(pool, vaults, profiles, config).await).await;
+        test(World::start(pool, vaults, products, config).await).await;
     })
     .await;
 }
 
+impl Vault {
+    pub(crate) async fn access(&self, grant: &[u8], rejected: &[u8]) -> Result<AccessTokenResponse, Status> {
+        let request = AccessTokenRequest {
+            tenant: "general".to_owned(),
+            grant_id: grant.to_vec(),
+            rejected_sha256: rejected.to_vec(),
+        };
+        let transport = Transport::local(self.served.clone(), ServiceName::FhirGateway);
+        let answer = TokenVaultClient::new(transport).access_token(request).await;
+        answer.map(tonic::Response::into_inner)
+    }
+}
+
 impl World {
-    pub(crate) async fn start(pool: Pool, vaults: usize, profiles: Profiles, config: Config) -> Self {
+    pub(crate) async fn start(pool: Pool, vaults: usize, products: Products, config: Config) -> Self {
+        Self::start_at(START, pool, vaults, products, config).await
+    }
+
+    /// The same at another time, such as now.
+    pub(crate) async fn start_at(
+        start: i64,
+        pool: Pool,
+        vaults: usize,
+        products: Products,
+        config: Config,
+    ) -> Self {
         #[cfg(feature = "planted-bugs")]
         if let Ok(name) = std::env::var("SALLYPORT_PLANTED") {
             sallyport_model::planted::set(&[&name]);
         }
-        let clock = Arc::new(TestClock::at(START));
+        let clock = Arc::new(TestClock::at(start));
         let told = Arc::clone(&clock);
         let sign_in = SignIn::start(Arc::new(move || told.now_seconds())).await;
         let folder = tempfile::tempdir().unwrap();
@@ -121,44 +167,52 @@ impl World {
         std::fs::write(folder.path().join("key.pem"), RSA_KEY.as_bytes()).unwrap();
         let tenants =
             [("general.toml", include_str!("tenant.toml")), ("lakeside.toml", include_str!("tenant2.toml"))]
-                .map(|(name, text)| (folder.path().join(name), text.replace("{ehr}", &sign_in.url)));
+                .map(|(name, text)| {
+                    (folder.path().join(name), with_products(text, products).replace("{ehr}", &sign_in.url))
+                });
         let registry = Arc::new(Registry::from_texts(&tenants).unwrap());
-        let key_file = folder.path().join("kek");
-        let kek: Arc<dyn KeyEncryptionKey> =
-            Arc::new(LocalKey::open_or_create(&key_file, Deployment::Development).unwrap());
-        let mut world = Self { clock, sign_in, pool, vaults: Vec::new(), folder, kek };
-        for _ in 0..vaults {
-            world.add_vault(&registry, profiles, config.clone()).await;
+        let kek = MemoryKey::new();
+        let vaults_wanted = vaults;
+        let vaults = Vec::new();
+        let mut world = Self { clock, sign_in, pool, vaults, folder, kek, registry, config };
+        for _ in 0..vaults_wanted {
+            world.add_vault(world.pool.clone(), world.clock.clone()).await;
         }
         world
     }
 
-    async fn add_vault(&mut self, registry: &Arc<Registry>, profiles: Profiles, config: Config) {
-        let shared: Arc<dyn Clock> = self.clock.clone();
-        let spool = self.folder.path().join(format!("audit-{}", self.vaults.len()));
+    /// Another process of the service, perhaps with a clock of its own.
+    pub(crate) async fn add_vault(&mut self, pool: Pool, shared: Arc<dyn Clock>) {
+        let vault = self.vault(pool, shared).await;
+        self.vaults.push(vault);
+    }
+
+    /// A process of the service that this world does not keep.
+    pub(crate) async fn vault(&self, pool: Pool, shared: Arc<dyn Clock>) -> Vault {
+        let spool = self.folder.path().join(format!("audit-{}", RequestId::new(&SystemClock).uuid()));
         let disk = FaultyDisk::default();
         let settings = Settings { disk: Arc::new(disk.clone()), ..Settings::new(&spool) };
         let opened =
-            AuditClient::open(settings, ServiceName::TokenVault, self.kek.clone(), shared.clone()).await;
+            AuditClient::open(settings, ServiceName::TokenVault, self.kek.kek(), shared.clone()).await;
         let (audit, _relay) = opened.unwrap();
         let metrics = Metrics::new();
         let (shutdown, ending) = watch::channel(false);
         let ports = Ports {
-            registry: Arc::clone(registry),
-            pool: self.pool.clone(),
-            kek: self.kek.clone(),
+            registry: Arc::clone(&self.registry),
+            pool,
+            kek: self.kek.kek(),
             egress: Egress::new(Limits::default()).unwrap(),
             audit,
             clock: shared,
             metrics: metrics.clone(),
             shutdown: ending,
         };
-        let service = build_with_profiles(config, ports, profiles).await.unwrap();
+        let service = build(self.config.clone(), ports).await.unwrap();
         for task in service.background {
             tokio::spawn(task);
         }
-        let (served, health) = (service.rpc.unwrap(), service.health);
-        self.vaults.push(Vault { served, health, metrics, disk, spool, _shutdown: shutdown });
+        let (served, health, ready) = (service.rpc.unwrap(), service.health, service.ready);
+        Vault { served, health, ready, metrics, disk, spool, _shutdown: shutdown }
     }
 
     pub(crate) fn client_of(&self, vault: usize, caller: ServiceName) -> TokenVaultClient<Transport> {
@@ -204,6 +258,8 @@ impl World {
 
     /// The same of another registration of this tenant.
     pub(crate) async fn grant_of(&self, registration: &str) -> Vec<u8> {
+        let client = format!("client-{registration}");
+        self.sign_in.change_claims(move |claims| claims["aud"] = serde_json::json!(client));
         let grant = self.exchange(self.transaction(registration)).await.unwrap().grant_id;
         self.access(&grant).await.unwrap();
         grant
@@ -219,13 +275,7 @@ impl World {
         grant: &[u8],
         rejected: &[u8],
     ) -> Result<AccessTokenResponse, Status> {
-        let request = AccessTokenRequest {
-            tenant: "general".to_owned(),
-            grant_id: grant.to_vec(),
-            rejected_sha256: rejected.to_vec(),
-        };
-        let answer = self.client_of(vault, ServiceName::FhirGateway).access_token(request).await;
-        answer.map(tonic::Response::into_inner)
+        self.vaults[vault].access(grant, rejected).await
     }
 
     pub(crate) async fn revoke(&self, by: By) -> Result<RevokeResponse, Status> {
@@ -236,6 +286,11 @@ impl World {
         };
         let answer = self.client(ServiceName::LaunchAuth).revoke(request).await;
         answer.map(tonic::Response::into_inner)
+    }
+
+    /// What time it is, in seconds since the epoch.
+    pub(crate) fn clock_seconds(&self) -> i64 {
+        self.clock.now_seconds()
     }
 
     /// Into the margin in which a token is refreshed.
@@ -250,7 +305,7 @@ impl World {
 
     /// Every audit record of the first vault.
     pub(crate) async fn records(&self) -> Vec<Record> {
-        read_spool(&self.vaults[0].spool, self.kek.clone()).await.unwrap()
+        read_spool(&self.vaults[0].spool, self.kek.kek()).await.unwrap()
     }
 
     /// One value of one row, for tests that look behind the door.
@@ -265,6 +320,34 @@ impl World {
             .unwrap();
     }
 
+    /// How the keys stand.
+    pub(crate) async fn keys(&self) -> KeyStatusResponse {
+        self.client(ServiceName::Operator).key_status(KeyStatusRequest {}).await.unwrap().into_inner()
+    }
+
+    /// Rotates everything and waits until it is done.
+    pub(crate) async fn rotate(&self) -> KeyStatusResponse {
+        self.start_rotation().await;
+        eventually("the rotation", || async {
+            self.keys().await.rotation.is_some_and(|rotation| rotation.closed_at > 0)
+        })
+        .await;
+        self.keys().await
+    }
+
+    /// Asks for a rotation of everything.
+    pub(crate) async fn start_rotation(&self) {
+        // A key is renewed when it is older than the rotation.
+        self.clock.advance(Duration::from_millis(1));
+        let request = RotateKeysRequest {
+            key_encryption_key: true,
+            data_keys: true,
+            replace_lost: false,
+            reason: "yearly".to_owned(),
+        };
+        self.client(ServiceName::Operator).rotate_keys(request).await.unwrap();
+    }
+
     /// The one grant's state.
     pub(crate) async fn state(&self) -> String {
         self.text("SELECT state FROM grants ORDER BY created_at DESC LIMIT 1").await
@@ -277,7 +360,7 @@ where
     F: Fn() -> Fut,
     Fut: Future<Output = bool>,
 {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while !check().await {
         assert!(tokio::time::Instant::now() < deadline, "{what} did not happen in time");
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -48,6 +48,8 @@ pub(crate) struct View {
     pub(crate) sign_out_token: String,
     /// Where launch-auth answers about this session.
     pub(crate) session_path: String,
+    /// The EHR does not say when records were changed.
+    pub(crate) edits_undated: bool,
     pub(crate) times: Times,
 }
 
@@ -78,6 +80,7 @@ impl View {
             stay_token: token("keep-alive"),
             sign_out_token: token("logout"),
             session_path: format!("/session/{}", session.launch),
+            edits_undated: answer.edits_undated,
             times: Times::new(&answer.time_zone, now),
         }
     }

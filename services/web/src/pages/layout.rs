@@ -216,7 +216,10 @@ pub(crate) fn tail(view: &View, parts: &[&ChartSection]) -> Markup {
     html! {
         span slot="as-of" {
             @match oldest {
-                Some(at) => { "data as of " (clock(view, at)) ", " (records) (if records == 1 { " record" } else { " records" }) },
+                Some(at) => {
+                    "data as of " (clock(view, at)) ", " (records) (if records == 1 { " record" } else { " records" })
+                    @if view.edits_undated { "; this EHR does not say when they were changed" }
+                },
                 None => { "no record was found" },
             }
         }

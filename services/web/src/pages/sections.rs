@@ -88,7 +88,9 @@ pub(crate) fn section(view: &View, page: Page, which: Section, shown: &Shown) ->
             header.card-head {
                 h2 id=(id) {
                     (heading(which))
-                    @if let Some(drawn) = &drawn { @if drawn.count > 0 { " " span.count { "(" (drawn.count) ")" } } }
+                    @if let Some(drawn) = &drawn {
+                        @if drawn.count > 0 { " " span.count { "(" (drawn.count) (if is_incomplete(shown) { ", incomplete" } else { "" }) ")" } }
+                    }
                 }
                 @if !extent.is_whole {
                     a.all href=(view.href(Page::of(which))) aria-label=(format!("All {}", heading(which).to_lowercase())) { "All" }
@@ -109,6 +111,15 @@ pub(crate) fn section(view: &View, page: Page, which: Section, shown: &Shown) ->
             }
         }
     }
+}
+
+/// Whether the EHR has entries that are not among those counted.
+fn is_incomplete(shown: &Shown) -> bool {
+    let problems = shown.section().map(|section| section.problems.as_slice()).unwrap_or_default();
+    // Without a resource of its own it is about the list.
+    problems.iter().any(|problem| {
+        problem.reference.is_none() && matches!(problem.kind, ProblemKind::Truncated | ProblemKind::Withheld)
+    })
 }
 
 fn draw(view: &View, extent: Extent, content: &Content) -> Option<Drawn> {
@@ -138,19 +149,43 @@ fn gaps(problems: &[ReadProblem]) -> Markup {
     let unreadable: Vec<&ReadProblem> =
         problems.iter().filter(|p| p.kind == ProblemKind::Unreadable).collect();
     html! {
-        @for problem in problems.iter().filter(|p| p.kind != ProblemKind::Unreadable) {
-            p.state.warning { (icon(Tone::Warning)) (said(&problem.message)) " " (said(&problem.next_step)) }
+        @for problem in distinct(problems) {
+            @if problem.kind == ProblemKind::NotGranted {
+                p.state.information {
+                    (icon(Tone::Information))
+                    "Not all of it was requested (permission not granted"
+                    @if let Some(of) = &problem.resource_type { " for " (said(of)) }
+                    "). Start the app again and allow access to see it."
+                }
+            } @else {
+                p.state.warning { (icon(Tone::Warning)) (said(&problem.message)) " " (said(&problem.next_step)) }
+            }
         }
         @if let [first, ..] = unreadable.as_slice() {
             p.state.warning {
                 (icon(Tone::Warning))
-                @if unreadable.len() == 1 { (said(&first.message)) } @else { (unreadable.len()) " entries are not in the form that FHIR R4 prescribes and are not shown." }
+                @if unreadable.len() == 1 { (said(&first.message)) } @else { (unreadable.len()) " entries are not in the form that FHIR prescribes and are not shown." }
                 @for reference in unreadable.iter().filter_map(|p| p.reference.as_deref()).take(5) {
                     " " (record_button(reference, "Show the record"))
                 }
             }
         }
     }
+}
+
+/// What is missing of a list, each thing once: five names that could not be asked for are one gap to a person.
+fn distinct(problems: &[ReadProblem]) -> Vec<&ReadProblem> {
+    let mut all: Vec<&ReadProblem> = Vec::new();
+    for problem in problems.iter().filter(|p| p.kind != ProblemKind::Unreadable) {
+        let is_known = |known: &&ReadProblem| {
+            (known.kind, &known.message, &known.resource_type)
+                == (problem.kind, &problem.message, &problem.resource_type)
+        };
+        if !all.iter().any(is_known) {
+            all.push(problem);
+        }
+    }
+    all
 }
 
 /// A section of which nothing can be shown: three different things that are never said alike.

@@ -2,16 +2,18 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use sallyport_clinical::{Context, Input, ReadProblem, Section, normalise};
+use sallyport_clinical::{Context, FhirVersion, Input, Mapping, ReadProblem, Section, normalise};
 use sallyport_model::{Clock, Code, LaunchId, PatientId, ServiceName, TestClock};
 use sallyport_proto::gateway::v1::{
-    ChartRequest, ChartResponse, SourceRequest, SourceResponse, ViewRequest, ViewResponse,
+    CallRequest, CallResponse, CapabilityRequest, CapabilityResponse, ChartRequest, ChartResponse,
+    FetchBulkFileRequest, FetchBulkFileResponse, ProbeRequest, ProbeResponse, SourceRequest, SourceResponse,
+    ViewRequest, ViewResponse, WriteRequest, WriteResponse, WritesRequest, WritesResponse,
     fhir_gateway_server::{FhirGateway, FhirGatewayServer},
     view_response::Feature,
 };
 use sallyport_registry::Registry;
 use sallyport_rpc::{AllowList, SESSION_METADATA, Served, Transport, status};
-use tonic::{Request, Response, Status, service::Routes};
+use tonic::{Request, Response, Status, codegen::BoxStream, service::Routes};
 
 use crate::chart;
 
@@ -138,8 +140,13 @@ impl FhirGateway for Fake {
         tokio::time::sleep(canned.delay * u32::try_from(section as usize).unwrap_or(1)).await;
         let patient = PatientId::parse("pat-1").unwrap();
         let encounter = sallyport_model::EncounterId::parse("enc-1").unwrap();
-        let context =
-            Context { patient: &patient, encounter: Some(&encounter), fhir_base: "https://ehr.example/fhir" };
+        let context = Context {
+            patient: &patient,
+            encounter: Some(&encounter),
+            fhir_base: "https://ehr.example/fhir",
+            fhir_version: FhirVersion::R4,
+            mapping: Mapping::V2026_1,
+        };
         let resources = canned.resources.get(&section).cloned().unwrap_or_default();
         let inputs: Vec<Input<'_>> =
             resources.iter().map(|r| Input { resource: r.as_bytes(), read_at: NOW }).collect();
@@ -159,6 +166,38 @@ impl FhirGateway for Fake {
         let found = canned.resources.values().flatten().find(is_asked);
         let json = found.ok_or_else(|| status(Code::PatientDenied))?.clone().into_bytes();
         Ok(Response::new(SourceResponse { json, read_at: NOW }))
+    }
+
+    async fn call(&self, _: Request<CallRequest>) -> Result<Response<CallResponse>, Status> {
+        Err(status(Code::CallerDenied))
+    }
+
+    type FetchBulkFileStream = BoxStream<FetchBulkFileResponse>;
+
+    async fn fetch_bulk_file(
+        &self,
+        _: Request<FetchBulkFileRequest>,
+    ) -> Result<Response<Self::FetchBulkFileStream>, Status> {
+        Err(status(Code::CallerDenied))
+    }
+
+    async fn probe(&self, _: Request<ProbeRequest>) -> Result<Response<ProbeResponse>, Status> {
+        Err(Status::unimplemented("nothing here looks at an endpoint"))
+    }
+
+    async fn capability(
+        &self,
+        _: Request<CapabilityRequest>,
+    ) -> Result<Response<CapabilityResponse>, Status> {
+        Err(Status::unimplemented("nothing here looks at an endpoint"))
+    }
+
+    async fn write(&self, _request: Request<WriteRequest>) -> Result<Response<WriteResponse>, Status> {
+        Err(status(Code::WriteNotOffered))
+    }
+
+    async fn writes(&self, _request: Request<WritesRequest>) -> Result<Response<WritesResponse>, Status> {
+        Ok(Response::new(WritesResponse::default()))
     }
 }
 

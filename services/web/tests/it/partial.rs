@@ -170,3 +170,32 @@ async fn on_the_summary_what_calls_for_action_stands_first_then_what_is_out_of_r
     let order = ["Potassium", "Hemoglobin A1c", "Creatinine", "Urine culture", "Hepatitis C antibody"];
     assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])), "{table}");
 }
+
+#[tokio::test]
+async fn a_count_that_is_not_all_says_so_and_one_that_is_does_not() {
+    let mut canned = Canned::whole();
+    canned.problems.insert(Section::Problems, vec![ReadProblem::truncated("Condition")]);
+    let answer = summary(canned).await;
+    assert!(answer.section("problems").contains(", incomplete)"), "{}", answer.section("problems"));
+    assert!(!answer.section("medications").contains("incomplete"), "{}", answer.section("medications"));
+}
+
+#[tokio::test]
+async fn an_ehr_that_does_not_date_changes_is_told_beside_the_time_of_reading() {
+    let said = "; this EHR does not say when they were changed";
+    let mut canned = Canned::whole();
+    assert!(!summary(canned.clone()).await.text.contains(said));
+    canned.view.edits_undated = true;
+    let answer = Website::of(canned).await.get("summary").await;
+    assert!(answer.text.contains("data as of") && answer.text.contains(said));
+}
+
+#[tokio::test]
+async fn what_was_not_granted_of_a_list_is_said_once_and_in_a_persons_words() {
+    let mut canned = Canned::whole();
+    let missing = ReadProblem::from_code(Code::ScopeDenied, "Medication");
+    canned.problems.insert(Section::Medications, vec![missing.clone(), missing]);
+    let section = summary(canned).await.section("medications").to_owned();
+    assert_eq!(section.matches("permission not granted for <bdi>Medication</bdi>").count(), 1, "{section}");
+    assert!(!section.contains("scope"), "{section}");
+}

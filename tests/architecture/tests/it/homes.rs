@@ -3,7 +3,8 @@
 use crate::workspace::{MEMBERS, nobody, production};
 
 /// Library and who may build it in. Tests may use any of them to look from outside.
-const HOMES: [(&str, &[&str]); 14] = [
+const HOMES: [(&str, &[&str]); 18] = [
+    ("croner", &["registry"]),
     ("hyper-rustls", &["egress"]),
     ("webpki-roots", &["egress"]),
     ("reqwest", &[]),
@@ -16,6 +17,9 @@ const HOMES: [(&str, &[&str]); 14] = [
     ("lapin", &["queue"]),
     ("redis", &["kv"]),
     ("vaultrs", &["keyring"]),
+    ("tokio-rustls", &["rpc", "testkit"]),
+    ("rustls-webpki", &["rpc"]),
+    ("rcgen", &["rpc", "testkit"]),
     ("protox", &["proto"]),
     ("tonic-prost-build", &["proto"]),
 ];

@@ -4,7 +4,9 @@
 
 mod homes;
 mod layers;
+mod migrations;
 mod secrecy;
 mod sources;
 mod supply;
+mod vendors;
 mod workspace;

@@ -37,26 +37,6 @@ fn a_module_is_named_after_its_subject() {
 }
 
 #[test]
-fn nobody_outside_the_profiles_asks_which_vendor_it_is() {
-    const QUESTIONS: [&str; 6] = [
-        "if vendor ==",
-        "match vendor",
-        "vendor.as_str() ==",
-        "vendor_id ==",
-        "if profile ==",
-        "match profile.id",
-    ];
-    let outside = production().filter(|f| !f.path.starts_with("crates/vendors/"));
-    let mut wrong = Vec::new();
-    for file in outside {
-        wrong.extend(
-            QUESTIONS.iter().filter(|q| file.text.contains(**q)).map(|q| format!("{}: {q}", file.path)),
-        );
-    }
-    nobody("ask the profile how it behaves, not who it is", wrong);
-}
-
-#[test]
 fn nothing_is_unfinished_or_switched_off() {
     const WORDS: [&str; 8] =
         ["todo!(", "unimplemented!(", "#[ignore", "TODO", "FIXME", "XXX", "dbg!(", "[allow("];
@@ -102,15 +82,45 @@ fn an_absolute_path_is_told_from_a_part_of_another() {
     }
 }
 
+/// Links of a Markdown text to files of the tree, each with the heading it names, if it does.
+fn local_links(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+    let local = links.filter(|l| !l.is_empty() && !l.contains("://") && !l.starts_with("mailto:"));
+    local.map(|link| link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading))))
+}
+
+/// A heading as a link names it: lower case, punctuation gone, spaces as hyphens.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
 #[test]
-fn what_the_readme_names_is_there() {
-    let Some(readme) = FILES.iter().find(|f| f.path == "README.md") else { return };
+fn what_a_page_links_to_is_there() {
     let root = crate::workspace::root();
-    let links = readme.text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
-    let local =
-        links.filter(|link| !link.is_empty() && !link.contains("://") && !link.starts_with("mailto:"));
-    let lost = local.filter(|link| !root.join(link).exists());
-    nobody("the README points to", lost.map(ToOwned::to_owned));
+    let mut lost = Vec::new();
+    let mut found = 0;
+    for page in FILES.iter().filter(|f| f.path.ends_with(".md")) {
+        let path = root.join(&page.path);
+        for (file, heading) in local_links(&page.text) {
+            found += 1;
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            let names = |text: &str, wanted: &str| {
+                text.lines()
+                    .filter(|l| l.starts_with('#'))
+                    .any(|l| anchor(l.trim_start_matches('#')) == wanted)
+            };
+            let is_there = match heading {
+                Some(heading) => std::fs::read_to_string(&target).is_ok_and(|text| names(&text, heading)),
+                None => target.exists(),
+            };
+            if !is_there {
+                lost.push(format!("{}: {file}#{}", page.path, heading.unwrap_or_default()));
+            }
+        }
+    }
+    assert!(found > 20, "links are found");
+    nobody("links that lead nowhere", lost);
 }
 
 #[test]

@@ -103,7 +103,7 @@ pub async fn every_way_to_authenticate_works() -> anyhow::Result<()> {
         }
         ensure!(ehr.complaints().is_empty(), "{tenant}: {:?}", ehr.complaints());
     }
-    world.stop().await;
+    world.stop().await?;
     Ok(())
 }
 
@@ -138,27 +138,31 @@ async fn chart_is_there(browser: &mut Browser, app: &str, walked: &Walked) -> an
 /// # Errors
 /// When the key that was made before goes on signing, or none does.
 pub async fn another_algorithm_makes_another_key() -> anyhow::Result<()> {
-    let mut folder = tempfile::tempdir()?;
+    let folder = tempfile::tempdir()?;
     let ehr = Foreign::start(Habits::default()).await?;
     let mut args = values(folder.path(), ehr.base(), TENANT);
     args.auth = "private_key_jwt".to_owned();
     let file = add(args).await?;
+    let (mut folder, mut remains) = (Some(folder), None);
     for algorithm in ["ES384", "RS384", "RS384"] {
         let text = std::fs::read_to_string(&file)?;
         if algorithm == "RS384" && !text.contains("algorithm") {
             let changed = text.replace("launches =", "algorithm = \"RS384\"\nlaunches =");
             std::fs::write(&file, changed)?;
         }
-        let world = World::start_in(folder, "").await?;
+        let world = match remains.take() {
+            Some(remains) => World::resume(remains, "").await?,
+            None => World::start_in(folder.take().context("the first start")?, "").await?,
+        };
         let app = world.outside.ready.app.clone();
         fill_in(&ehr, &app, TENANT, Proof::Jwt(keys_of(&app)?));
         let walked = walk(&mut Browser::new(), &app, &ehr.launch_url(&app, TENANT)?).await?;
         walked.launch().with_context(|| format!("{:?}", ehr.complaints()))?;
         let how = ehr.seen("token").last().map(|seen| seen.note.clone());
         ensure!(how.as_deref() == Some(algorithm), "{algorithm} was wanted, {how:?} signed");
-        folder = world.stop().await;
+        remains = Some(world.pause().await);
     }
-    Ok(())
+    remains.context("it ran")?.remove().await
 }
 
 /// The refusals of a token endpoint that answers 401 to everything: a page with the right code each, and no retry.
@@ -182,7 +186,7 @@ pub async fn refusals_with_401_are_told_apart() -> anyhow::Result<()> {
         ensure!(!page.text().contains(error) || error == "invalid_client", "{error} is reflected");
         ensure!(place.ehr.seen("token").len() == before + 1, "{error} was asked again");
     }
-    place.world.stop().await;
+    place.world.stop().await?;
     Ok(())
 }
 
@@ -215,7 +219,7 @@ pub async fn a_plain_text_401_ends_the_grant() -> anyhow::Result<()> {
         "nothing could be refreshed, but the token endpoint was asked"
     );
     ensure!(place.ehr.seen("fhir").len() == reads + 1, "the call was repeated with the same token");
-    place.world.stop().await;
+    place.world.stop().await?;
     Ok(())
 }
 
@@ -228,7 +232,7 @@ pub async fn an_unsigned_person_is_nobody() -> anyhow::Result<()> {
     let walked = place.launch(&mut Browser::new()).await?;
     let page = walked.last()?;
     ensure!(walked.chart.is_none() && page.text().contains("identity.invalid"), "it became: {}", page.text());
-    place.world.stop().await;
+    place.world.stop().await?;
     Ok(())
 }
 
@@ -252,7 +256,7 @@ pub async fn a_capability_statement_stands_in_where_accepted() -> anyhow::Result
         .await
         .with_context(|| format!("{:?}", place.ehr.complaints()))?;
     ensure!(!place.ehr.seen("metadata").is_empty(), "the statement was read");
-    place.world.stop().await;
+    place.world.stop().await?;
     Ok(())
 }
 
@@ -268,7 +272,7 @@ pub async fn keys_are_found_by_openid_discovery() -> anyhow::Result<()> {
         .await
         .with_context(|| format!("{:?}", place.ehr.complaints()))?;
     ensure!(!place.ehr.seen("keys").is_empty(), "the keys were fetched");
-    place.world.stop().await;
+    place.world.stop().await?;
     Ok(())
 }
 
@@ -287,6 +291,6 @@ pub async fn forms_carry_request_and_answer() -> anyhow::Result<()> {
     ensure!(came.as_deref() == Some("POST ehr"), "the request came as {came:?}");
     let queries: Vec<usize> = walked.pages.iter().map(|p| p.url.query().unwrap_or_default().len()).collect();
     ensure!(queries.iter().skip(1).all(|length| *length == 0), "a query after the launch: {queries:?}");
-    place.world.stop().await;
+    place.world.stop().await?;
     Ok(())
 }

@@ -103,7 +103,7 @@ pub async fn a_hundred_calls_refresh_once() -> anyhow::Result<()> {
     let tokens = requests.iter().filter_map(|r| r.pointer("/headers/token_sha256")?.as_str());
     let tokens: std::collections::BTreeSet<&str> = tokens.collect();
     ensure!(tokens.len() == 1, "{} access tokens were used", tokens.len());
-    world.stop().await;
+    world.stop().await?;
     Ok(())
 }
 
@@ -126,7 +126,7 @@ pub async fn a_401_is_refreshed_and_replayed_once() -> anyhow::Result<()> {
         let (refreshes, reads) = (count(&world, since, TOKEN).await?, count(&world, since, path).await?);
         ensure!((refreshes, reads) == (1, 2), "{fault} {times} times: {refreshes} refreshes, {reads} reads");
     }
-    world.stop().await;
+    world.stop().await?;
     Ok(())
 }
 
@@ -155,7 +155,7 @@ pub async fn a_refused_refresh_ends_the_grant() -> anyhow::Result<()> {
         "the page says {}",
         super::walking::words(&text)
     );
-    world.stop().await;
+    world.stop().await?;
     Ok(())
 }
 
@@ -194,7 +194,7 @@ pub async fn an_unknown_outcome_is_never_redeemed_again() -> anyhow::Result<()> 
         chart.text().contains("grant.uncertain") && chart.text().contains("Start the app again"),
         "the page explains it"
     );
-    world.stop().await;
+    world.stop().await?;
     Ok(())
 }
 
@@ -219,7 +219,7 @@ pub async fn a_revocation_acts_here_and_at_the_ehr() -> anyhow::Result<()> {
         endpoint: None,
         user: None,
         all: false,
-        data_dir: Some(world.data()),
+        place: sallyport::cli::Where { data_dir: Some(world.data()), config: None },
     };
     let revoked = Instant::now();
     operate::revoke(args).await?;
@@ -247,7 +247,7 @@ pub async fn a_revocation_acts_here_and_at_the_ehr() -> anyhow::Result<()> {
     let grants = world.outside.sandbox(Method::GET, "grants", None).await?.text();
     let other = stays.read(&world, &mut browser).await?;
     ensure!(other.status == 200, "another launch was answered {}; the EHR's grants: {grants}", other.status);
-    world.stop().await;
+    world.stop().await?;
     Ok(())
 }
 

@@ -19,9 +19,10 @@ use sallyport::{
 };
 use sallyport_model::RequestId;
 use sallyport_proto::{
-    audit::v1::{Kind, Phase, QueryRequest, audit_client::AuditClient},
+    audit::v1::{Kind, Phase, QueryRequest},
     convert,
 };
+use sallyport_testkit::assurance::Report;
 use tokio::{sync::Mutex, task::JoinSet, time::Instant};
 use url::Url;
 
@@ -82,7 +83,7 @@ impl Drop for Process {
 }
 
 /// The product's binary beside this test's own, built if need be.
-fn binary() -> anyhow::Result<PathBuf> {
+pub(crate) fn binary() -> anyhow::Result<PathBuf> {
     if let Some(given) = std::env::var_os("SALLYPORT_BINARY") {
         return Ok(PathBuf::from(given));
     }
@@ -137,6 +138,7 @@ impl Recorded {
 pub async fn no_answer_without_its_record() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let mut process = Process::start(folder.path()).await?;
+    let mut report = Report::new("killed process").scenario("all in one, embedded").unit("kills");
     for kill_after in KILL_AFTER {
         let answered = call_until_killed(process, kill_after).await?;
         let (released, refused) = (answered.released.len(), answered.refused.len());
@@ -151,7 +153,9 @@ pub async fn no_answer_without_its_record() -> anyhow::Result<()> {
             let (data, refusals) = recorded(&outside).await?.missing(&answered);
             bail!("{data} of {released} answers have no intent, {refusals} of {refused} refusals no record");
         }
+        report.add_tried(1);
     }
+    report.write();
     process.kill()
 }
 
@@ -220,7 +224,7 @@ async fn recorded(outside: &Outside) -> anyhow::Result<Recorded> {
             reason: "every answer has its record".to_owned(),
             ..QueryRequest::default()
         };
-        let page = AuditClient::new(outside.operator()).query(request).await?.into_inner().records;
+        let page = outside.audit().query(request).await?.into_inner().records;
         let Some(last) = page.last() else { return Ok(found) };
         // Intent and outcome share their id: a place in the log is the id and the phase.
         after.clone_from(&last.record_id);

@@ -88,9 +88,10 @@ impl Second {
         browser.fetch(&Url::parse(&format!("{}/{prefix}/{launch}{rest}", self.app()))?).await
     }
 
-    async fn stop(self) {
-        self.world.stop().await;
+    async fn stop(self) -> anyhow::Result<()> {
+        self.world.stop().await?;
         self.serving.abort();
+        Ok(())
     }
 }
 
@@ -153,7 +154,7 @@ pub async fn a_long_request_goes_by_post() -> anyhow::Result<()> {
     ensure!(authorize.get("query").is_none_or(Value::is_null), "nothing of it stands in the address");
     let vitals = second.fetch(&mut browser, "api", launch, "/v1/chart/vitals").await?;
     ensure!(vitals.status == 200, "the vitals answered {}: {}", vitals.status, vitals.text());
-    second.stop().await;
+    second.stop().await?;
     Ok(())
 }
 
@@ -178,7 +179,7 @@ pub async fn a_promised_issuer_must_come() -> anyhow::Result<()> {
         ensure!(asked == 0, "{fault}: the code was redeemed");
     }
     second.launch(&mut Browser::new()).await?.launch().context("without a fault the same launch works")?;
-    second.stop().await;
+    second.stop().await?;
     Ok(())
 }
 
@@ -205,7 +206,7 @@ pub async fn an_answer_may_come_by_form_post() -> anyhow::Result<()> {
     let patient =
         second.fetch(&mut browser, "fhir", launch, &format!("/Patient/{}", second.patient().await?)).await?;
     ensure!(patient.status == 200, "Patient answered {}", patient.status);
-    second.stop().await;
+    second.stop().await?;
     Ok(())
 }
 
@@ -271,7 +272,7 @@ pub async fn what_was_not_granted_is_off_with_its_reason() -> anyhow::Result<()>
     let nothing_missing =
         allergies.json()?.get("problems").and_then(Value::as_array).is_none_or(Vec::is_empty);
     ensure!(allergies.status == 200 && nothing_missing, "allergies: {}", allergies.text());
-    second.stop().await;
+    second.stop().await?;
     Ok(())
 }
 

@@ -48,7 +48,7 @@ pub async fn logout_ends_one_launch_alone() -> anyhow::Result<()> {
         let alive = second.read(&world, browser).await?;
         ensure!(alive.status == 200, "the other launch was answered {}: {}", alive.status, alive.text());
     }
-    world.stop().await;
+    world.stop().await?;
     Ok(())
 }
 
@@ -90,6 +90,6 @@ pub async fn polling_keeps_nobody_signed_in() -> anyhow::Result<()> {
     }
     let ended = ended.context("polling kept the session alive for three idle times")?;
     ensure!(ended >= IDLE - Duration::from_secs(1), "the session was over after {ended:?} already");
-    world.stop().await;
+    world.stop().await?;
     Ok(())
 }

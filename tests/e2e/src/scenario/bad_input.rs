@@ -11,11 +11,11 @@ use url::Url;
 
 use crate::world::World;
 
-/// Every malformed, hostile or oversized request that a browser or a stranger can send.
+/// Every malformed, hostile or oversized request that a browser or a stranger can send. Answers how many there were.
 ///
 /// # Errors
 /// The first that was not answered as it should be.
-pub async fn bad_input_meets_one_clear_error_each() -> anyhow::Result<()> {
+pub async fn bad_input_meets_one_clear_error_each() -> anyhow::Result<usize> {
     let world = World::start().await?;
     let outside = &world.outside;
     let patient = outside.patients().await?.into_iter().next().context("a patient")?;
@@ -54,6 +54,7 @@ pub async fn bad_input_meets_one_clear_error_each() -> anyhow::Result<()> {
         (format!("{}/callback/sandbox?code=x&state=y", outside.ready.app), 403, "callback.state_unknown"),
         (format!("{}/callback/sandbox", outside.ready.app), 400, "callback.invalid"),
     ];
+    let tried = cases.len() + 1;
     for (address, status, code) in cases {
         let since = outside.last_request().await?;
         let page = raw(&address, &browser.cookie_header("localhost")).await?;
@@ -68,8 +69,8 @@ pub async fn bad_input_meets_one_clear_error_each() -> anyhow::Result<()> {
     oversized(outside.ready.app.as_str(), &launched.launch.to_string(), &mut browser).await?;
     let alive = browser.fetch(&launched.url(outside, "fhir", &format!("Patient/{patient}"))?).await?;
     ensure!(alive.status == 200, "it still serves");
-    world.stop().await;
-    Ok(())
+    world.stop().await?;
+    Ok(tried)
 }
 
 /// One request whose target goes over the wire exactly as written: a browser would resolve the dots.

@@ -5,7 +5,7 @@ use sallyport::demo::{Outside, browser::Browser, ehr_launch};
 use sallyport_testkit::canary::Canaries;
 use serde_json::Value;
 
-use crate::world::{World, files_below, observed};
+use crate::world::{World, observed};
 
 /// A leak: which sink, which canary, how spelled.
 #[derive(Debug)]
@@ -20,24 +20,28 @@ pub struct Found {
 
 /// Launches, reads, is refused, meets an EHR that fails, logs out; then every sink is searched.
 ///
+/// Answers how many searches it made: a canary in a sink is one.
+///
 /// # Errors
 /// The leaks, or a sink that was empty (a scan of nothing proves nothing).
-pub async fn no_canary_in_any_sink() -> anyhow::Result<()> {
+pub async fn no_canary_in_any_sink() -> anyhow::Result<usize> {
     let log_before = observed().log_bytes().len();
     let (spans_before, collected_before) = (observed().ring.all().len(), observed().collector.spans().len());
     let world = World::start().await?;
     let mut browser = Browser::remembering();
     let Loot { tokens, browser_only, identifiers } = exercise(&world.outside, &mut browser).await?;
     let metrics = world.outside.metrics().await?;
-    let folder = world.stop().await;
+    let remains = world.pause().await;
     observed().flush();
 
     let log = observed().log_bytes().split_off(log_before);
     let spans = serde_json::to_vec(&observed().ring.all().split_off(spans_before))?;
     let collected = format!("{:?}", observed().collector.spans().split_off(collected_before));
     let mut found = Vec::new();
+    let mut searches = 0;
     let mut scan = |sink: &str, bytes: &[u8], canaries: &Canaries| -> anyhow::Result<()> {
         ensure!(!bytes.is_empty(), "the sink {sink} is empty");
+        searches += canaries.len();
         found.extend(canaries.scan(bytes).into_iter().map(|hit| Found {
             sink: sink.to_owned(),
             canary: hit.canary,
@@ -56,15 +60,18 @@ pub async fn no_canary_in_any_sink() -> anyhow::Result<()> {
         }
     }
     scan("browser", browser.received(), &tokens)?;
-    let files = files_below(&folder.path().join("data"))?;
-    ensure!(files.iter().any(|(name, _)| name.ends_with("token-vault.sqlite")), "the databases are there");
+    let files = remains.everything().await?;
+    let has_grants =
+        |name: &str| name.ends_with("token-vault.sqlite") || name.ends_with("_token_vault.grants");
+    ensure!(files.iter().any(|(name, rows)| has_grants(name) && !rows.is_empty()), "the databases are there");
     for (name, bytes) in files.iter().filter(|(_, bytes)| !bytes.is_empty()) {
         for canaries in [&tokens, &browser_only, &identifiers] {
             scan(name, bytes, canaries)?;
         }
     }
     ensure!(found.is_empty(), "{found:#?}");
-    Ok(())
+    remains.remove().await?;
+    Ok(searches)
 }
 
 /// What must not be found where.

@@ -58,6 +58,6 @@ pub async fn two_tabs_never_mix(calls: usize) -> anyhow::Result<()> {
     thief.forget(&format!("__Host-s-{}", a.launch));
     let crossed = thief.fetch(&a.url(outside, "fhir", &format!("Patient/{first}"))?).await?;
     ensure!(crossed.status == 401, "another launch's cookie was answered {}", crossed.status);
-    world.stop().await;
+    world.stop().await?;
     Ok(())
 }

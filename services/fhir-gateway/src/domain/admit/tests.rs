@@ -2,14 +2,15 @@ use std::{path::PathBuf, sync::Arc};
 
 use sallyport_fhir::{Method, RawRequest};
 use sallyport_model::{
-    Actor, Authority, Clock, EndpointId, FeatureId, GrantId, PatientId, Purpose, TenantId, TestClock, User,
+    Actor, Authority, Clock, EndpointId, FeatureId, GrantId, LaunchId, PatientId, Purpose, TenantId,
+    TestClock, User,
 };
 use sallyport_registry::Registry;
 
 use super::*;
 use crate::{
     config::Config,
-    domain::{place::Places, seen::Seen},
+    domain::{capability::rights::Rights, page_keys::KeyBook, place::Places, seen::Seen},
 };
 
 const TENANT: &str = r#"
@@ -62,6 +63,7 @@ struct World {
     seen: Arc<SeenByLaunch>,
     pages: Pages,
     launch: LaunchId,
+    rights: Rights,
 }
 
 fn world(granted: &str, patients: Patients) -> World {
@@ -87,7 +89,15 @@ fn world(granted: &str, patients: Patients) -> World {
         purpose: Purpose::Treat,
         expires_at: clock.now() + 1,
     };
-    World { access, registry, place, seen, pages: Pages::new(60, 3), launch }
+    World {
+        access,
+        registry,
+        place,
+        seen,
+        pages: Pages::new(Arc::new(KeyBook::new(Arc::new(TestClock::at(0)), 60_000_000)), 60, 3),
+        launch,
+        rights: Rights::default(),
+    }
 }
 
 fn one() -> Patients {
@@ -101,10 +111,11 @@ impl World {
         let interaction = Interaction::parse(&request, 64).unwrap();
         let tenant = self.registry.tenant(&self.access.tenant).unwrap();
         let gate = Gate {
+            rights: &self.rights,
             access: &self.access,
-            launch: self.launch,
             policy: &tenant.policy,
             place: &self.place,
+            profile: tenant.endpoints.first().unwrap().behaviour.known(),
             seen: &self.seen,
             pages: &self.pages,
             now: 0,
@@ -245,7 +256,7 @@ fn the_policy_decides_before_anything_is_sent() {
 #[test]
 fn a_page_is_admitted_like_the_search_it_belongs_to() {
     let world = world(FEATURE, one());
-    let page = |resource_type| Page { resource_type, number: 2, below_base: "?page=2".to_owned() };
+    let page = |resource_type| Page { resource_type, trail: Trail::at(2), below_base: "?page=2".to_owned() };
     let handle = world.pages.seal(world.launch, &page(ResourceType::Condition), 0);
     assert_eq!(world.url(&format!("/_page/{handle}"), ""), "http://127.0.0.1:8090/fhir?page=2");
     let handle = world.pages.seal(world.launch, &page(ResourceType::Coverage), 0);

@@ -4,7 +4,7 @@ use axum::body::to_bytes;
 use http::header::ACCEPT;
 
 use super::*;
-use crate::{data::Records, faults::FhirFault, state::TokenInfo};
+use crate::{data::Records, faults::FhirFault, profile::Profile, state::TokenInfo};
 
 fn context(scopes: &[&str]) -> Context {
     Context {
@@ -17,7 +17,9 @@ fn context(scopes: &[&str]) -> Context {
             user: None,
             client_id: "app".to_owned(),
         },
-        fault: None,
+        profile: Profile::named("strict").unwrap(),
+        tenant: 0,
+        faults: Vec::new(),
         now_seconds: 0,
     }
 }
@@ -102,7 +104,7 @@ async fn a_binary_comes_as_its_bytes_or_as_a_resource() {
 #[tokio::test]
 async fn the_foreign_patient_fault_answers_with_somebody_else() {
     let mut context = context(&["patient/*.rs"]);
-    context.fault = Some(FhirFault::ForeignPatient);
+    context.faults = vec![FhirFault::ForeignPatient];
     let response = answer(&context, "Condition", "cond-0001-01", None, &HeaderMap::new());
     assert_eq!(response.status(), StatusCode::OK);
     let found: Value = serde_json::from_slice(&body(response).await).unwrap();

@@ -7,6 +7,7 @@ use super::*;
 use crate::{
     faults::FhirFault,
     fhir::{page, paging::Cursors},
+    profile::Profile,
     state::TokenInfo,
 };
 
@@ -24,7 +25,9 @@ fn context(scopes: &[&str]) -> Context {
             user: None,
             client_id: "app".to_owned(),
         },
-        fault: None,
+        profile: Profile::named("strict").unwrap(),
+        tenant: 0,
+        faults: Vec::new(),
         now_seconds: 1_793_500_000,
     }
 }
@@ -52,7 +55,7 @@ fn refusal(context: &Context, kind: &str, query: &str) -> Failure {
 
 async fn bundle(context: &Context, cursors: &Cursors, kind: &str, query: &str) -> Value {
     let search = Search::of(context, kind, pairs(query), Handling::Strict).unwrap();
-    json(page::first(context, cursors, search).unwrap()).await
+    json(page::of_search(context, cursors, search, 1).unwrap()).await
 }
 
 async fn json(response: axum::response::Response) -> Value {
@@ -287,7 +290,7 @@ async fn what_was_ignored_is_told_in_an_outcome_entry() {
     let context = everybody();
     let search =
         Search::of(&context, "Condition", pairs("patient=pat-0001&shoe=44"), Handling::Lenient).unwrap();
-    let page = json(page::first(&context, &Cursors::default(), search).unwrap()).await;
+    let page = json(page::of_search(&context, &Cursors::default(), search, 1).unwrap()).await;
     let last = page["entry"].as_array().unwrap().last().unwrap();
     assert_eq!(last["search"]["mode"], "outcome");
     assert_eq!(last["resource"]["issue"][0]["severity"], "warning");
@@ -298,7 +301,7 @@ async fn what_was_ignored_is_told_in_an_outcome_entry() {
 async fn the_foreign_patient_fault_puts_one_in_and_nothing_else_does() {
     let mut context = context(&["patient/*.rs"]);
     let clean = bundle(&context, &Cursors::default(), "Condition", "").await;
-    context.fault = Some(FhirFault::ForeignPatient);
+    context.faults = vec![FhirFault::ForeignPatient];
     let dirty = bundle(&context, &Cursors::default(), "Condition", "").await;
     let foreign = |page: &Value| {
         let entries = page["entry"].as_array().unwrap();
@@ -310,7 +313,7 @@ async fn the_foreign_patient_fault_puts_one_in_and_nothing_else_does() {
 #[tokio::test]
 async fn the_foreign_next_fault_points_elsewhere() {
     let mut context = everybody();
-    context.fault = Some(FhirFault::ForeignNext);
+    context.faults = vec![FhirFault::ForeignNext];
     let page = bundle(&context, &Cursors::default(), "Condition", "patient=pat-0001").await;
     assert!(!link(&page, "next").unwrap().starts_with(BASE));
 }

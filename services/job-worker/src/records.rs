@@ -1,0 +1,112 @@
+//! Audit events of jobs: who did what to which run, and why. No patient is in them; each call has its own record at the gateway.
+
+use sallyport_model::Code;
+use sallyport_proto::{
+    audit::v1::{Kind, Outcome, Record},
+    convert,
+    types::v1::{Actor, actor},
+};
+use sallyport_registry::{Entry, Job};
+
+use crate::{error::Error, run::Run, worker::Worker};
+
+/// The longest name of a person and reason, in characters.
+const TEXT_MAX: usize = 200;
+
+/// Who does something, and why.
+#[derive(Debug, Clone)]
+pub(crate) struct Because {
+    pub(crate) by: String,
+    pub(crate) reason: String,
+}
+
+impl Because {
+    /// Both are needed.
+    ///
+    /// # Errors
+    /// `request.invalid` when one is empty, too long or holds control characters.
+    pub(crate) fn of(by: String, reason: String) -> Result<Self, Code> {
+        let is_text = |text: &str| {
+            (1..=TEXT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+        };
+        if is_text(&by) && is_text(&reason) { Ok(Self { by, reason }) } else { Err(Code::RequestInvalid) }
+    }
+
+    fn detail(&self) -> String {
+        format!("{}: {}", self.by, self.reason)
+    }
+}
+
+/// An event about a run.
+pub(crate) async fn of_run(
+    worker: &Worker,
+    run: &Run,
+    what: &str,
+    because: &Because,
+    code: Option<Code>,
+) -> Result<(), Error> {
+    let mut record = about(&run.job, run.tenant.as_str(), run.endpoint_id().as_str(), what, because, code);
+    record.run_id = convert::id_bytes(run.id.uuid());
+    record.grant_id = run.grant.map(|grant| convert::id_bytes(grant.uuid())).unwrap_or_default();
+    record.granted_scope = run.pinned_scope.clone();
+    Ok(worker.audit.event(record).await?)
+}
+
+/// An event about a job that has no run, or not yet.
+pub(crate) async fn of_job(
+    worker: &Worker,
+    (job, entry): (&Job, &Entry<'_>),
+    what: &str,
+    because: &Because,
+    code: Option<Code>,
+) -> Result<(), Error> {
+    let place = (entry.tenant.id.as_str(), entry.endpoint.id.as_str());
+    Ok(worker.audit.event(about(job, place.0, place.1, what, because, code)).await?)
+}
+
+/// An event about a tenant or, in the reserved tenant, a vendor.
+pub(crate) async fn of_tenant(
+    worker: &Worker,
+    tenant: &str,
+    what: &str,
+    because: &Because,
+) -> Result<(), Error> {
+    Ok(worker
+        .audit
+        .event(Record {
+            kind: Kind::Job.into(),
+            tenant: tenant.to_owned(),
+            actor: Some(convert::anonymous()),
+            outcome: Outcome::Success.into(),
+            interaction: what.to_owned(),
+            detail: because.detail(),
+            ..Record::default()
+        })
+        .await?)
+}
+
+fn about(
+    job: &Job,
+    tenant: &str,
+    endpoint: &str,
+    what: &str,
+    because: &Because,
+    code: Option<Code>,
+) -> Record {
+    let service = actor::Kind::Service(job.registration.as_str().to_owned());
+    Record {
+        kind: Kind::Job.into(),
+        tenant: tenant.to_owned(),
+        endpoint: endpoint.to_owned(),
+        registration: job.registration.as_str().to_owned(),
+        actor: Some(Actor { kind: Some(service) }),
+        purpose: job.purpose.as_str().to_owned(),
+        feature: job.feature.as_str().to_owned(),
+        job: job.id.as_str().to_owned(),
+        interaction: what.to_owned(),
+        outcome: if code.is_some() { Outcome::Refused } else { Outcome::Success }.into(),
+        code: code.map(|code| code.as_str().to_owned()).unwrap_or_default(),
+        detail: because.detail(),
+        ..Record::default()
+    }
+}

@@ -1,0 +1,130 @@
+//! Sealing what a run keeps: items, checkpoints, results. A data key per tenant, wrapped in the database.
+
+use std::sync::Arc;
+
+use sallyport_keyring::{DataKey, DataKeyContext, Keyring};
+use sallyport_model::{Clock, Code, RecordId, Secret, TenantId};
+use uuid::Uuid;
+
+use crate::{halt::Halt, store::Store};
+
+/// Seals what runs keep.
+const JOBS: &str = "jobs";
+
+/// Keys the blind index of patients; never replaced, or results would not be found again.
+const SUBJECTS: &str = "job_subjects";
+
+/// A sealed value and the key it names.
+#[derive(Clone)]
+pub(crate) struct Sealed {
+    /// Which data key opens it.
+    pub(crate) data_key: Uuid,
+    /// The envelope.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// The job worker's keys.
+#[derive(Clone)]
+pub(crate) struct Sealing {
+    ring: Arc<Keyring>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+}
+
+impl Sealing {
+    pub(crate) fn new(ring: Keyring, store: Store, clock: Arc<dyn Clock>) -> Self {
+        Self { ring: Arc::new(ring), store, clock }
+    }
+
+    /// The key that seals a tenant's values now.
+    pub(crate) async fn sealer(&self, tenant: &TenantId) -> Result<Sealer, Halt> {
+        let (id, key) = self.current(tenant, JOBS).await?;
+        Ok(Sealer { tenant: tenant.clone(), id, key })
+    }
+
+    /// Opens a value of that row and field.
+    pub(crate) async fn open(
+        &self,
+        tenant: &TenantId,
+        data_key: Uuid,
+        (row, field): (&[u8], &str),
+        sealed: &[u8],
+    ) -> Result<Secret<Vec<u8>>, Halt> {
+        let key = self.by_id(tenant, data_key).await?;
+        key.open(&place(tenant, row, field), sealed).map_err(|_moved_or_altered| Halt::Failed(Code::Internal))
+    }
+
+    /// The blind index of a patient at a tenant's endpoint.
+    pub(crate) async fn subject(
+        &self,
+        tenant: &TenantId,
+        endpoint: &str,
+        patient: &[u8],
+    ) -> Result<[u8; 32], Halt> {
+        let (_, key) = self.current(tenant, SUBJECTS).await?;
+        Ok(key.blind_index("subject", &[endpoint.as_bytes(), patient]))
+    }
+
+    async fn current(&self, tenant: &TenantId, purpose: &'static str) -> Result<(Uuid, Arc<DataKey>), Halt> {
+        if let Some((id, wrapped)) = self.store.current_data_key(tenant, purpose).await? {
+            return Ok((id, self.unwrap(tenant, purpose, id, &wrapped).await?));
+        }
+        // Any unique id will do. When two processes make one at once, the database decides and both use the same.
+        let id = RecordId::new(self.clock.as_ref()).uuid();
+        let context = DataKeyContext { tenant: tenant.clone(), purpose, key_id: id };
+        let (_, wrapped) =
+            self.ring.generate(&context).await.map_err(|_kek| Halt::Failed(Code::DependencyDown))?;
+        self.store.add_data_key(tenant, purpose, (id, &wrapped), self.clock.now()).await?;
+        let found = self.store.current_data_key(tenant, purpose).await?;
+        let (id, wrapped) = found.ok_or(Halt::Failed(Code::Internal))?;
+        Ok((id, self.unwrap(tenant, purpose, id, &wrapped).await?))
+    }
+
+    async fn by_id(&self, tenant: &TenantId, id: Uuid) -> Result<Arc<DataKey>, Halt> {
+        let context = DataKeyContext { tenant: tenant.clone(), purpose: JOBS, key_id: id };
+        if let Some(key) = self.ring.at_hand(&context) {
+            return Ok(key);
+        }
+        let wrapped = self.store.data_key(tenant, JOBS, id).await?;
+        self.unwrap(tenant, JOBS, id, &wrapped.ok_or(Halt::Failed(Code::Internal))?).await
+    }
+
+    async fn unwrap(
+        &self,
+        tenant: &TenantId,
+        purpose: &'static str,
+        key_id: Uuid,
+        wrapped: &[u8],
+    ) -> Result<Arc<DataKey>, Halt> {
+        let context = DataKeyContext { tenant: tenant.clone(), purpose, key_id };
+        self.ring.open(&context, wrapped).await.map_err(|error| match error.is_about_the_value() {
+            true => Halt::Failed(Code::Internal),
+            false => Halt::Failed(Code::DependencyDown),
+        })
+    }
+}
+
+/// A key to seal with.
+#[derive(Clone)]
+pub(crate) struct Sealer {
+    tenant: TenantId,
+    id: Uuid,
+    key: Arc<DataKey>,
+}
+
+impl Sealer {
+    /// Seals a value for the row and field where it will stand.
+    pub(crate) fn seal(&self, (row, field): (&[u8], &str), value: &[u8]) -> Sealed {
+        Sealed { data_key: self.id, bytes: self.key.seal(&place(&self.tenant, row, field), value) }
+    }
+}
+
+/// The associated data: tenant ‖ row ‖ field, length-prefixed, so that no two places read the same.
+fn place(tenant: &TenantId, row: &[u8], field: &str) -> Vec<u8> {
+    let mut aad = Vec::new();
+    for part in [tenant.as_str().as_bytes(), row, field.as_bytes()] {
+        aad.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        aad.extend_from_slice(part);
+    }
+    aad
+}

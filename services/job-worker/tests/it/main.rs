@@ -1,0 +1,24 @@
+//! job-worker alone, through its public door: its gRPC service, an EHR in memory behind a gateway in memory, on every database.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops at the first surprise")]
+
+mod broker;
+mod care_gaps;
+mod crawl;
+mod deaths;
+mod ehr;
+mod export_ehr;
+mod exports;
+mod fairness;
+mod outage;
+mod owners;
+#[cfg(feature = "planted-bugs")]
+mod planted;
+mod quarantine;
+mod replicas;
+mod rights;
+mod runs;
+mod schedule;
+mod scopes;
+mod waits;
+mod world;

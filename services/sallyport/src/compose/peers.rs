@@ -1,0 +1,66 @@
+//! How a service reaches its peers: routes in this process, or mutual TLS over the network.
+
+use std::collections::HashMap;
+
+use sallyport_model::ServiceName;
+use sallyport_rpc::{Served, Transport, tls::Identity};
+
+use crate::config::{ConfigError, RpcSection};
+
+/// Where the peers are.
+pub(crate) enum Peers {
+    /// In this process, as far as they were built.
+    Local(HashMap<ServiceName, Served>),
+    /// Elsewhere.
+    Remote { identity: Identity, section: Box<RpcSection> },
+}
+
+impl Peers {
+    /// A transport on which `caller` calls `peer`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the peer's addresses are not configured.
+    pub(crate) fn transport(&self, caller: ServiceName, peer: ServiceName) -> Result<Transport, ConfigError> {
+        match self {
+            Self::Local(served) => {
+                let peer_served = served.get(&peer).cloned().ok_or_else(|| {
+                    ConfigError(format!("{} is built before {}", caller.as_str(), peer.as_str()))
+                })?;
+                Ok(Transport::local(peer_served, caller))
+            }
+            Self::Remote { identity, section } => remote(identity, section, peer),
+        }
+    }
+}
+
+/// A transport to a peer elsewhere.
+///
+/// # Errors
+/// [`ConfigError`] when its addresses are not configured.
+pub(crate) fn remote(
+    identity: &Identity,
+    section: &RpcSection,
+    peer: ServiceName,
+) -> Result<Transport, ConfigError> {
+    sallyport_rpc::connect(identity.clone(), peer, &addresses(section, peer)?)
+        .map_err(|error| ConfigError(format!("[rpc]: {error}")))
+}
+
+/// A peer's addresses as URIs.
+///
+/// # Errors
+/// [`ConfigError`] when there are none, or one is not `https://host:port`.
+pub(crate) fn addresses(section: &RpcSection, peer: ServiceName) -> Result<Vec<http::Uri>, ConfigError> {
+    let key = RpcSection::key_of(peer);
+    let given = section.addresses(peer);
+    if given.is_empty() {
+        return Err(ConfigError(format!("{key} must name at least one address")));
+    }
+    given
+        .iter()
+        .map(|text| match text.parse::<http::Uri>() {
+            Ok(uri) if uri.scheme_str() == Some("https") && uri.port().is_some() => Ok(uri),
+            _ => Err(ConfigError(format!("{key}: \"{text}\" is not like https://host:port"))),
+        })
+        .collect()
+}

@@ -1,0 +1,131 @@
+//! What operators may ask of the audit log.
+
+use sallyport_model::ServiceName::Operator;
+use sallyport_proto::audit::v1 as audit;
+
+use super::{Ask, OTHER, Row, case, foreign};
+
+fn records(tenant: &str, patient: &str, reason: &str) -> Ask {
+    Ask::new(&audit::QueryRequest {
+        tenant: tenant.to_owned(),
+        patient: patient.to_owned(),
+        reason: reason.to_owned(),
+        operator: "the matrix".to_owned(),
+        limit: 10,
+        ..audit::QueryRequest::default()
+    })
+}
+
+fn counts(tenant: &str) -> Ask {
+    Ask::new(&audit::CountsRequest { tenant: tenant.to_owned(), ..audit::CountsRequest::default() })
+}
+
+fn rewrap(limit: i32) -> Ask {
+    Ask::new(&audit::RotateKeysRequest { reason: "the matrix".to_owned(), limit })
+}
+
+fn log_status(tenant: &str) -> Ask {
+    Ask::new(&audit::LogStatusRequest { tenant: tenant.to_owned() })
+}
+
+fn leaves(tenant: &str, reason: &str) -> Ask {
+    Ask::new(&audit::LeavesRequest {
+        tenant: tenant.to_owned(),
+        from: 0,
+        until: 10,
+        operator: "the matrix".to_owned(),
+        reason: reason.to_owned(),
+    })
+}
+
+fn checkpoint(tenant: &str) -> Ask {
+    Ask::new(&audit::CheckpointRequest { tenant: tenant.to_owned(), since: 0, size: 0 })
+}
+
+fn prove(tenant: &str, reason: &str) -> Ask {
+    Ask::new(&audit::ProveRecordRequest {
+        tenant: tenant.to_owned(),
+        record_id: vec![7; 16],
+        operator: "the matrix".to_owned(),
+        reason: reason.to_owned(),
+        ..audit::ProveRecordRequest::default()
+    })
+}
+
+pub(super) const QUERY: Row = Row {
+    method: "/sallyport.audit.v1.Audit/Query",
+    callers: &[Operator],
+    harm: |f| records("general", &f.own.patient, "the matrix"),
+    cases: &[
+        case("its tenant", |f| records("general", &f.own.patient, "the matrix"), "ok"),
+        foreign("another tenant", |f| records(OTHER, &f.own.patient, "the matrix"), "ok"),
+        case("without a reason", |f| records("general", &f.own.patient, ""), "request.invalid"),
+    ],
+};
+
+pub(super) const COUNTS: Row = Row {
+    method: "/sallyport.audit.v1.Audit/Counts",
+    callers: &[Operator],
+    harm: |_| counts("general"),
+    cases: &[
+        case("its tenant", |_| counts("general"), "ok"),
+        foreign("another tenant", |_| counts(OTHER), "ok"),
+    ],
+};
+
+pub(super) const ROTATE_KEYS: Row = Row {
+    method: "/sallyport.audit.v1.Audit/RotateKeys",
+    callers: &[Operator],
+    harm: |_| rewrap(10),
+    cases: &[case("some keys", |_| rewrap(10), "ok"), case("none", |_| rewrap(0), "request.invalid")],
+};
+
+pub(super) const KEY_STATUS: Row = Row {
+    method: "/sallyport.audit.v1.Audit/KeyStatus",
+    callers: &[Operator],
+    harm: |_| Ask::new(&audit::KeyStatusRequest {}),
+    cases: &[case("any", |_| Ask::new(&audit::KeyStatusRequest {}), "ok")],
+};
+
+pub(super) const LOG_STATUS: Row = Row {
+    method: "/sallyport.audit.v1.Audit/LogStatus",
+    callers: &[Operator],
+    harm: |_| log_status("general"),
+    cases: &[
+        case("its tenant", |_| log_status("general"), "ok"),
+        case("all tenants", |_| log_status(""), "ok"),
+        foreign("another tenant", |_| log_status(OTHER), "ok"),
+    ],
+};
+
+pub(super) const LEAVES: Row = Row {
+    method: "/sallyport.audit.v1.Audit/Leaves",
+    callers: &[Operator],
+    harm: |_| leaves("general", "the matrix"),
+    cases: &[
+        case("its tenant", |_| leaves("general", "the matrix"), "ok"),
+        foreign("another tenant", |_| leaves(OTHER, "the matrix"), "ok"),
+        case("without a reason", |_| leaves("general", ""), "request.invalid"),
+    ],
+};
+
+pub(super) const CHECKPOINT: Row = Row {
+    method: "/sallyport.audit.v1.Audit/Checkpoint",
+    callers: &[Operator],
+    harm: |_| checkpoint("general"),
+    cases: &[
+        case("its tenant", |_| checkpoint("general"), "ok"),
+        foreign("another tenant", |_| checkpoint(OTHER), "ok"),
+    ],
+};
+
+pub(super) const PROVE_RECORD: Row = Row {
+    method: "/sallyport.audit.v1.Audit/ProveRecord",
+    callers: &[Operator],
+    harm: |_| prove("general", "the matrix"),
+    cases: &[
+        case("no such record", |_| prove("general", "the matrix"), "request.invalid"),
+        foreign("another tenant", |_| prove(OTHER, "the matrix"), "request.invalid"),
+        case("without a reason", |_| prove("general", ""), "request.invalid"),
+    ],
+};
