@@ -22,7 +22,7 @@ use std::{
 use sallyport_model::{Clock, SystemClock};
 
 /// The folder reports go to; without it nothing is written.
-const FOLDER: &str = "SALLYPORT_ASSURANCE_DIR";
+pub(crate) const FOLDER: &str = "SALLYPORT_ASSURANCE_DIR";
 /// The commit under test, told by the script that runs the suites.
 const COMMIT: &str = "SALLYPORT_ASSURANCE_COMMIT";
 
