@@ -10,7 +10,8 @@ use anyhow::{Context, ensure};
 use http::Method;
 use sallyport_model::ServiceName;
 use sallyport_proto::jobs::v1::{
-    ControlRequest, DryRunRequest, GetRunRequest, Progress, Run, StartRequest, jobs_client::JobsClient,
+    ControlRequest, DryRunRequest, GetRunRequest, ListDeadLettersRequest, Progress, Run, StartRequest,
+    jobs_client::JobsClient,
 };
 use sallyport_rpc::Transport;
 use sallyport_testkit::assurance::Report;
@@ -115,6 +116,14 @@ impl Crawl {
         let run = self.until("the run to be over", |run| run.state != "running").await?;
         ensure!(run.state == "done", "the run is {}: {} {}", run.state, run.code, run.scope);
         Ok(run.progress.context("progress")?.into())
+    }
+
+    /// The codes of what was set aside.
+    async fn set_aside_for(&self) -> anyhow::Result<Vec<String>> {
+        let request =
+            ListDeadLettersRequest { run_id: self.run.clone(), ..ListDeadLettersRequest::default() };
+        let letters = client(&self.house).await?.list_dead_letters(request).await?.into_inner().letters;
+        Ok(letters.into_iter().map(|letter| letter.code).collect())
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sallyport_audit::{Config, migrations};
 use sallyport_audit_proof::{Checkpoint, Finding, Hash, Note, verify_consistency};
 use sallyport_db::testing::each;
-use sallyport_proto::audit::v1::{CheckpointRequest, audit_client::AuditClient as Rpc};
+use sallyport_proto::audit::v1::{CheckpointRequest, CheckpointResponse, audit_client::AuditClient as Rpc};
 
 use crate::{
     house::{House, TENANT},
@@ -18,6 +18,20 @@ async fn told(house: &House, text: &str) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     while !house.metrics.render().contains(text) {
         assert!(tokio::time::Instant::now() < deadline, "{text} appears in\n{}", house.metrics.render());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What the service answers about a checkpoint, once it has noted that it was published: the file comes first.
+async fn noted(ledger: &Ledger, request: CheckpointRequest) -> CheckpointResponse {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        let mut rpc = Rpc::new(ledger.house.rpc.clone());
+        let answer = rpc.checkpoint(request.clone()).await.unwrap().into_inner();
+        if answer.size == request.size {
+            return answer;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{} was published and is noted", request.size);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -45,7 +59,7 @@ async fn every_checkpoint_goes_on_from_the_one_before() {
                 since: i64::try_from(pair[0].size).unwrap(),
                 size: i64::try_from(pair[1].size).unwrap(),
             };
-            let proof = Rpc::new(ledger.house.rpc.clone()).checkpoint(request).await.unwrap().into_inner();
+            let proof = noted(&ledger, request).await;
             let path: Vec<_> = proof.path.iter().map(|hash| Hash::from_slice(hash).unwrap()).collect();
             verify_consistency((pair[0].size, &pair[0].root), (pair[1].size, &pair[1].root), &path).unwrap();
         }

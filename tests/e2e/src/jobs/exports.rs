@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::{Context, Crawl, House, Kept, Report, Seeded, ensure, is_long, seed};
+use super::{Context, Crawl, House, Report, Seeded, ensure, is_long, seed};
 
 /// Names and lengths of an export's files. Frames are cut by content, so two exports of the same content have the same.
 type Files = BTreeMap<String, u64>;
@@ -16,7 +16,7 @@ pub async fn a_killed_export_keeps_what_an_undisturbed_one_keeps() -> anyhow::Re
     let kills = if is_long() { 200 } else { 10 };
     let mut random = Seeded(seed());
     let undisturbed = Crawl::start_job(House::open(super::PATIENTS).await?, "export").await?;
-    one_item(undisturbed.end().await?)?;
+    undisturbed.one_item().await?;
     let house = undisturbed.house;
     let expected = house.exported()?;
     ensure!(expected.len() >= 3 && expected.values().all(|length| *length > 1_000), "{expected:?}");
@@ -32,7 +32,7 @@ pub async fn a_killed_export_keeps_what_an_undisturbed_one_keeps() -> anyhow::Re
             tried += 1;
             crawl.house.start().await?;
         }
-        one_item(crawl.end().await?).with_context(|| format!("after {tried} kills, seed {}", seed()))?;
+        crawl.one_item().await.with_context(|| format!("after {tried} kills, seed {}", seed()))?;
         house = crawl.house;
         ensure!(house.exported()? == expected, "not what an undisturbed export keeps; seed {}", seed());
     }
@@ -43,9 +43,16 @@ pub async fn a_killed_export_keeps_what_an_undisturbed_one_keeps() -> anyhow::Re
     Ok(())
 }
 
-fn one_item(kept: Kept) -> anyhow::Result<()> {
-    ensure!(kept.items == 1 && kept.quarantined == 0, "{kept:?}");
-    Ok(())
+impl Crawl {
+    async fn one_item(&self) -> anyhow::Result<()> {
+        let kept = self.end().await?;
+        ensure!(
+            kept.items == 1 && kept.quarantined == 0,
+            "{kept:?}; set aside for {:?}",
+            self.set_aside_for().await
+        );
+        Ok(())
+    }
 }
 
 impl House {

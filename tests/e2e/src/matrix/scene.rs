@@ -1,6 +1,6 @@
 //! A running instance with two tenants, launches of both, one that was ended, and every service's door over mutual TLS.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use anyhow::{Context, ensure};
 use http::Method;
@@ -292,9 +292,10 @@ pub(super) async fn doors(
     pki::dev(folder, &pki::Request::new(&ServiceName::ALL, SystemClock.now()))?;
     let mut transports = HashMap::new();
     for service in served {
-        let (method, _) = service.allow_list().first().context("a service with methods")?;
-        let contract = service_of(method);
-        let name = match contract {
+        let contracts: BTreeSet<&str> =
+            service.allow_list().iter().map(|(method, _)| service_of(method)).collect();
+        // A service may keep several contracts; they are behind one door.
+        let name = match *contracts.first().context("a service with methods")? {
             "sallyport.launch.v1.LaunchAuth" => ServiceName::LaunchAuth,
             "sallyport.vault.v1.TokenVault" => ServiceName::TokenVault,
             "sallyport.gateway.v1.FhirGateway" => ServiceName::FhirGateway,
@@ -314,7 +315,9 @@ pub(super) async fn doors(
         for caller in ServiceName::ALL {
             let identity = Identity::load(pki::files(folder, caller))?;
             let transport = sallyport_rpc::connect(identity, name, std::slice::from_ref(&address))?;
-            transports.insert((caller, contract.to_owned()), transport);
+            for contract in &contracts {
+                transports.insert((caller, (*contract).to_owned()), transport.clone());
+            }
         }
     }
     Ok(transports)
