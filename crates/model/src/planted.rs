@@ -60,6 +60,7 @@ mod switches {
         ("bulk-handle-of-any-run", "5: the address of another run's or tenant's export opens"),
         ("run-scope-unchecked", "9: a run goes on under other scopes than it pinned"),
         ("run-outlives-its-lease", "9: a batch calls on after its lease has ended"),
+        ("stream-outlives-its-taker", "9: a file is kept open for a worker that takes nothing any more"),
         ("bulk-lines-unchecked", "3: lines of a file are released without a look"),
         ("export-tail-kept", "9: what was written and not committed stays in an export's file"),
         ("background-pause-cut", "jobs: a run calls an EHR before the time it named"),

@@ -14,7 +14,7 @@ mod verify;
 
 use std::{fs::File, path::Path, process::ExitCode};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use sallyport_audit_proof::{Keys, VerifierKey};
 use sallyport_model::ServiceName;
 use sallyport_proto::audit::v1::{
@@ -37,16 +37,13 @@ pub use verify::{Verified, verify_exports, verify_instance};
 /// # Errors
 /// When no instance answers, the question is refused, or a file cannot be read or written.
 pub async fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
-    match (args.command, args.query) {
-        (Some(AuditCommand::Verify(args)), _) => verify::run(args).await,
-        (Some(AuditCommand::Export(args)), _) => export::run(&args).await,
-        (Some(AuditCommand::Prove(args)), _) => prove::run(&args).await,
-        (Some(AuditCommand::Check(args)), _) => prove::run_check(&args),
-        (Some(AuditCommand::Keys { place }), _) => {
-            keys(&operator::reach(&place, ServiceName::Audit).await?).await
-        }
-        (None, Some(query)) => query::run(query).await,
-        (None, None) => bail!("say --tenant and --reason, or one of verify, export, prove, check, keys"),
+    match args.command {
+        Some(AuditCommand::Verify(args)) => verify::run(args).await,
+        Some(AuditCommand::Export(args)) => export::run(&args).await,
+        Some(AuditCommand::Prove(args)) => prove::run(&args).await,
+        Some(AuditCommand::Check(args)) => prove::run_check(&args),
+        Some(AuditCommand::Keys { place }) => keys(&operator::reach(&place, ServiceName::Audit).await?).await,
+        None => query::run(args.query).await,
     }
 }
 

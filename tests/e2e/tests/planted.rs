@@ -90,6 +90,7 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("bulk-lines-unchecked", "fhir-gateway"),
     ("run-scope-unchecked", "fhir-gateway"),
     ("run-outlives-its-lease", "fhir-gateway"),
+    ("stream-outlives-its-taker", "fhir-gateway"),
     ("background-pause-cut", "fhir-gateway"),
     ("export-tail-kept", "job-worker"),
     ("step-up-of-anybody", "launch-auth"),

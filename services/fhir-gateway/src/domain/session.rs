@@ -178,15 +178,21 @@ impl Sessions {
 
     /// Whether a run may still act: its grant stands and its batch has its lease.
     pub(crate) fn check_run(&self, run: &Run) -> Result<(), Code> {
+        self.check_runs_grant(run)?;
+        if self.clock.now() >= run.expires_at && !sallyport_model::planted!("run-outlives-its-lease") {
+            return Err(Code::RunExpired);
+        }
+        Ok(())
+    }
+
+    /// Whether a run's grant stands.
+    pub(crate) fn check_runs_grant(&self, run: &Run) -> Result<(), Code> {
         if !self.watch.is_fresh() {
             return Err(Code::RevocationStale);
         }
         // No launch is behind a job's grant; the grant's own id stands for none.
         if self.watch.is_revoked(LaunchId::from_uuid(run.grant.uuid()), run.grant) {
             return Err(Code::GrantRevoked);
-        }
-        if self.clock.now() >= run.expires_at && !sallyport_model::planted!("run-outlives-its-lease") {
-            return Err(Code::RunExpired);
         }
         Ok(())
     }

@@ -1,11 +1,16 @@
 //! A file of an export, line by line.
 
+use std::time::Duration;
+
+use sallyport_model::{Clock, Code};
 use sallyport_proto::{
-    audit::v1::{Outcome as Recorded, Phase},
+    audit::v1::{Outcome as Recorded, Phase, Record},
     gateway::v1::{
-        RunAuthority, call_request::Interaction, call_response::Outcome, fetch_bulk_file_response::Item,
+        FetchBulkFileResponse, RunAuthority, call_request::Interaction, call_response::Outcome,
+        fetch_bulk_file_response::Item,
     },
 };
+use sallyport_rpc::code_of;
 
 use crate::{
     bulk::{begun, manifest, ready},
@@ -210,7 +215,7 @@ async fn one_fresh_token_is_tried_for_a_file_and_narrower_scopes_fetch_none() {
         world.ehr.seen().iter().rev().take(2).map(|s| s.header("authorization").to_owned()).collect();
     assert_ne!(tokens[0], tokens[1]);
     "system/Condition.rs system/Observation.rs".clone_into(&mut world.owners.token_scope.lock().unwrap());
-    world.advance(std::time::Duration::from_secs(61)).await;
+    world.advance(Duration::from_secs(61)).await;
     let asked = world.ehr.seen().len();
     let fetched = world.fetch(&run, &handle, 0, "").await;
     let [Item::ScopeChanged(change)] = fetched.items.as_slice() else { panic!() };
@@ -298,4 +303,60 @@ async fn a_kick_off_is_not_sent_before_its_intent_is_durable() {
     let told = world.run_call(&run, Interaction::Delete(status)).await;
     assert!(matches!(told, Err("audit.unavailable")), "{}", matches!(told, Ok(Outcome::Deleted(_))));
     assert_eq!(world.ehr.seen().len(), asked);
+}
+
+/// More than can be on its way at a time.
+fn large() -> String {
+    let line = format!(r#"{{"resourceType":"Patient","id":"a","x":"{}"}}"#, "x".repeat(9_000)) + "\n";
+    line.repeat(700)
+}
+
+#[tokio::test]
+async fn a_file_that_takes_longer_than_a_lease_comes_whole() {
+    let world = World::of("hapi", |_| {}).await;
+    let run = world.service_run(group("g"));
+    let handle = file_of(&world, &run, "output", "Patient").await;
+    world.ehr.on("/files/1", [ndjson(large())]);
+    let run = RunAuthority { expires_at: world.clock.now() + 2_000_000, ..run };
+    let mut stream = world.begin_fetch(&run, &handle).await;
+    let mut bytes = stream.message().await.unwrap().map_or(0, released);
+    world.advance(Duration::from_millis(2_500)).await;
+    while let Some(message) = stream.message().await.unwrap() {
+        bytes += released(message);
+    }
+    assert_eq!(bytes, large().len());
+}
+
+#[tokio::test]
+async fn a_file_is_not_kept_open_for_a_worker_that_takes_nothing() {
+    let world = World::of("hapi", |_| {}).await;
+    let run = world.service_run(group("g"));
+    let handle = file_of(&world, &run, "output", "Patient").await;
+    world.ehr.on("/files/1", [ndjson(large())]);
+    let run = RunAuthority { expires_at: world.clock.now() + 300_000, ..run };
+    let mut stream = world.begin_fetch(&run, &handle).await;
+    assert!(stream.message().await.unwrap().is_some());
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    let is_over = |record: &Record| record.interaction == "export-file" && record.code == "run.expired";
+    while !world.ended().await.iter().any(is_over) {
+        assert!(tokio::time::Instant::now() < deadline, "the file is still open");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut bytes = 0;
+    let end = loop {
+        match stream.message().await {
+            Ok(Some(message)) => bytes += released(message),
+            Ok(None) => panic!("it ended as if it were whole"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(code_of(&end), Code::RunExpired);
+    assert!(bytes < large().len());
+}
+
+fn released(message: FetchBulkFileResponse) -> usize {
+    match message.item {
+        Some(Item::Lines(lines)) => lines.data.len(),
+        _ => 0,
+    }
 }

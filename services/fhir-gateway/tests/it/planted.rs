@@ -35,6 +35,7 @@ const SWITCHES: &[(&str, &str)] = &[
     ),
     ("run-scope-unchecked", "runs::scopes_that_are_not_those_pinned_stop_the_run_and_are_named"),
     ("run-outlives-its-lease", "runs::nothing_begins_and_nothing_is_released_after_the_lease"),
+    ("stream-outlives-its-taker", "bulk_files::a_file_is_not_kept_open_for_a_worker_that_takes_nothing"),
     ("background-pause-cut", "runs::no_replica_calls_for_a_job_before_the_time_that_the_ehr_named"),
     ("retry-without-budget", "limits::calls_that_broke_are_made_again_within_a_budget"),
     ("write-without-key", "writes::approved_five_times_with_the_network_cut_there_is_one_resource"),

@@ -113,6 +113,17 @@ impl World {
         self.run_call(run, Interaction::KickOff(KickOff { types, ..KickOff::default() })).await
     }
 
+    /// Begins to fetch a file.
+    pub(crate) async fn begin_fetch(
+        &self,
+        run: &RunAuthority,
+        file: &str,
+    ) -> tonic::Streaming<FetchBulkFileResponse> {
+        let (authority, file) = (Some(run.clone()), file.to_owned());
+        let request = FetchBulkFileRequest { authority, file, ..FetchBulkFileRequest::default() };
+        self.job_worker().fetch_bulk_file(request).await.unwrap().into_inner()
+    }
+
     /// Fetches a file from `offset` on, to the end or the first error.
     pub(crate) async fn fetch(&self, run: &RunAuthority, file: &str, offset: i64, etag: &str) -> Fetched {
         let (authority, file, etag) = (Some(run.clone()), file.to_owned(), etag.to_owned());

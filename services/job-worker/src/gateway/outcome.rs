@@ -15,7 +15,8 @@ const EHR_AWAY: i64 = 5_000_000;
 /// What a stable code means.
 pub(super) fn fault(code: Code, gateway: &Gateway) -> Fault {
     match code {
-        Code::RunExpired => Halt::Stale.into(),
+        // The lease that went along has ended. Whether this worker has a later one is asked where it counts.
+        Code::RunExpired => Halt::Later { not_before: gateway.now() + EHR_AWAY, why: Wait::Retry }.into(),
         // The authority is gone, or never fitted: the same call will never succeed.
         Code::GrantDead
         | Code::GrantRevoked

@@ -31,7 +31,7 @@ pub(super) async fn run(args: AuditQueryArgs) -> anyhow::Result<ExitCode> {
     };
     let now = SystemClock.now();
     let mut request = QueryRequest {
-        tenant: args.tenant,
+        tenant: args.tenant.unwrap_or_default(),
         patient: args.patient.unwrap_or_default(),
         launch_id: launch,
         trace_id: args.trace.unwrap_or_default(),
@@ -39,7 +39,7 @@ pub(super) async fn run(args: AuditQueryArgs) -> anyhow::Result<ExitCode> {
         until: args.minutes.map_or(0, |_| now),
         limit: PAGE,
         operator: asker(),
-        reason: args.reason,
+        reason: args.reason.unwrap_or_default(),
         ..QueryRequest::default()
     };
     if args.format == FormatArg::Csv {

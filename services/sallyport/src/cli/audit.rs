@@ -13,18 +13,18 @@ pub struct AuditArgs {
     pub command: Option<AuditCommand>,
     /// What to look for.
     #[command(flatten)]
-    pub query: Option<AuditQueryArgs>,
+    pub query: AuditQueryArgs,
 }
 
 /// Options of `audit` without a command.
 #[derive(clap::Args, Clone)]
 pub struct AuditQueryArgs {
-    /// The tenant.
-    #[arg(long)]
-    pub tenant: String,
-    /// Why you look: recorded beside the query.
-    #[arg(long)]
-    pub reason: String,
+    /// The tenant. Always there without a command.
+    #[arg(long, required = true)]
+    pub tenant: Option<String>,
+    /// Why you look: recorded beside the query. Always there without a command.
+    #[arg(long, required = true)]
+    pub reason: Option<String>,
     /// A patient's id at the EHR.
     #[arg(long)]
     pub patient: Option<String>,
@@ -204,4 +204,28 @@ pub struct WitnessArgs {
     /// Which instance.
     #[command(flatten)]
     pub place: Where,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use crate::cli::{Cli, Command};
+
+    fn read(line: &str) -> Option<Command> {
+        Cli::try_parse_from(line.split(' ')).ok()?.command
+    }
+
+    #[test]
+    fn a_question_names_tenant_and_reason_and_a_command_needs_neither() {
+        let Some(Command::Audit(asked)) = read("sallyport audit --tenant t --reason r --data-dir d") else {
+            panic!("a question is read")
+        };
+        assert!(asked.command.is_none());
+        assert_eq!((asked.query.tenant.as_deref(), asked.query.reason.as_deref()), (Some("t"), Some("r")));
+        assert!(read("sallyport audit --tenant t").is_none());
+        assert!(read("sallyport audit").is_none());
+        let Some(Command::Audit(command)) = read("sallyport audit keys") else { panic!("a command is read") };
+        assert!(command.command.is_some());
+    }
 }

@@ -12,7 +12,7 @@ use sallyport_fhir::{Limits, ResourceType, ndjson::Splitter};
 use sallyport_model::{AccessContext, Code, Micros, RequestId, Secret};
 use sallyport_resilience::{Outcome as Health, Priority, retry_after};
 use sallyport_vendors::Profile;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::SendTimeoutError};
 
 pub(crate) use super::lines::Item;
 use super::{
@@ -25,6 +25,7 @@ use crate::{
     Gateway,
     domain::{
         call::durable,
+        context,
         handles::What,
         holder::Holder,
         launch_limits::Permit,
@@ -80,6 +81,7 @@ pub(crate) async fn fetch(
     deadline: Instant,
     sink: Sink,
 ) {
+    let taker = Taker { sink: &sink, patience: patience(run.expires_at.saturating_sub(gateway.clock.now())) };
     let mut draft = Draft::of_run(&run, request_id, gateway.clock.now());
     draft.export("export-file", []);
     let prepared = match prepare(&gateway, &run, &asked, &mut draft, deadline).await {
@@ -102,7 +104,7 @@ pub(crate) async fn fetch(
     let opened = async { Ok(open_file(&gateway, &prepared, &asked, &sent).await) };
     let result = match tokio::try_join!(durable(pending), opened) {
         Ok(((), Ok(incoming))) => {
-            pass_on(&gateway, &run, &prepared, &asked, incoming, &mut open, &sink).await
+            pass_on(&gateway, &run, &prepared, &asked, incoming, &mut open, &taker).await
         }
         Ok(((), Err(refusal))) | Err(refusal) => Err(Some(refusal)),
     };
@@ -112,7 +114,7 @@ pub(crate) async fn fetch(
         Err(None) => drop(open),
         Err(Some(refusal)) => {
             open.close(Err(&refusal));
-            let _gone = sink.send(Err(refusal)).await;
+            let _gone = sink.send_timeout(Err(refusal), IDLE).await;
         }
     }
 }
@@ -267,13 +269,13 @@ async fn pass_on(
     asked: &Asked,
     mut incoming: Incoming,
     open: &mut Open<'_>,
-    sink: &Sink,
+    taker: &Taker<'_>,
 ) -> Result<Tally, Option<Refusal>> {
     let start = Start::of(asked, &incoming)?;
     let status = incoming.status.as_u16();
-    gateway.sessions.check_run(run).map_err(|code| Some(code.into()))?;
-    give(sink, start.begin(&incoming)).await?;
-    let (_, _, _, policy) = scene(gateway, run)?;
+    gateway.sessions.check_runs_grant(run).map_err(|code| Some(code.into()))?;
+    taker.give(start.begin(&incoming)).await?;
+    let policy = &context::entry_of_run(&gateway.registry, run).map_err(Some)?.tenant.policy;
     let mut lines = Lines::new(Check {
         run,
         purpose: prepared.access.purpose,
@@ -297,18 +299,18 @@ async fn pass_on(
         skip -= skipped as u64;
         let piece = piece.split_off(skipped);
         splitter.push(&piece, |line| lines.line(&line));
-        bytes += leave(gateway, run, &mut lines, sink, false).await?;
+        bytes += leave(gateway, run, &mut lines, taker, false).await?;
     }
     if skip > 0 {
         return Err(Some(Refusal::upstream(Code::BulkFileChanged, status)));
     }
     let length = splitter.finish(|line| lines.line(&line));
-    bytes += leave(gateway, run, &mut lines, sink, true).await?;
+    bytes += leave(gateway, run, &mut lines, taker, true).await?;
     if let Some(draft) = open.draft() {
         draft.patients(std::mem::take(&mut lines.patients).into_iter());
     }
     let (released, withheld) = (lines.released, lines.withheld);
-    give(sink, Event::End { length, released, withheld, is_truncated: lines.is_truncated }).await?;
+    taker.give(Event::End { length, released, withheld, is_truncated: lines.is_truncated }).await?;
     let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     Ok(Tally {
         released: count(released),
@@ -324,20 +326,20 @@ async fn leave(
     gateway: &Gateway,
     run: &Run,
     lines: &mut Lines<'_>,
-    sink: &Sink,
+    taker: &Taker<'_>,
     all: bool,
 ) -> Result<usize, Option<Refusal>> {
     let mut bytes = 0;
     let items = lines.take(all);
     if !items.is_empty() {
-        // The lease or the grant may have ended while the file was being read.
-        gateway.sessions.check_run(run).map_err(|code| Some(code.into()))?;
+        // The grant may have ended while the file was being read.
+        gateway.sessions.check_runs_grant(run).map_err(|code| Some(code.into()))?;
     }
     for item in items {
         if let Item::Lines { data, .. } = &item {
             bytes += data.len();
         }
-        give(sink, Event::Item(item)).await?;
+        taker.give(Event::Item(item)).await?;
     }
     if lines.is_foreign {
         return Err(Some(Refusal::upstream(Code::UpstreamForeignPatient, 200)));
@@ -345,8 +347,28 @@ async fn leave(
     Ok(bytes)
 }
 
-async fn give(sink: &Sink, event: Event) -> Result<(), Option<Refusal>> {
-    sink.send(Ok(event)).await.map_err(|_gone| None)
+/// Whoever takes the file. A file takes longer than a lease, and a stream cannot be told of a renewal: that the run still has
+/// its lease shows in its taking what it gets. One that takes nothing for as long as the lease was is over.
+struct Taker<'a> {
+    sink: &'a Sink,
+    patience: Duration,
+}
+
+impl Taker<'_> {
+    async fn give(&self, event: Event) -> Result<(), Option<Refusal>> {
+        if sallyport_model::planted!("stream-outlives-its-taker") {
+            return self.sink.send(Ok(event)).await.map_err(|_gone| None);
+        }
+        match self.sink.send_timeout(Ok(event), self.patience).await {
+            Ok(()) => Ok(()),
+            Err(SendTimeoutError::Timeout(_)) => Err(Some(Code::RunExpired.into())),
+            Err(SendTimeoutError::Closed(_)) => Err(None),
+        }
+    }
+}
+
+fn patience(left: Micros) -> Duration {
+    Duration::from_micros(u64::try_from(left).unwrap_or(0))
 }
 
 /// Where an answer starts.
