@@ -299,7 +299,7 @@ pub(super) async fn doors(
             "sallyport.vault.v1.TokenVault" => ServiceName::TokenVault,
             "sallyport.gateway.v1.FhirGateway" => ServiceName::FhirGateway,
             "sallyport.audit.v1.Audit" => ServiceName::Audit,
-            "sallyport.jobs.v1.Jobs" | "sallyport.jobs.v1.CareGaps" => ServiceName::JobWorker,
+            "sallyport.jobs.v1.Jobs" => ServiceName::JobWorker,
             other => anyhow::bail!("say here who offers {other}"),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -314,7 +314,10 @@ pub(super) async fn doors(
         for caller in ServiceName::ALL {
             let identity = Identity::load(pki::files(folder, caller))?;
             let transport = sallyport_rpc::connect(identity, name, std::slice::from_ref(&address))?;
-            transports.insert((caller, contract.to_owned()), transport);
+            // A service may offer more than one contract behind its one door.
+            for (method, _) in service.allow_list() {
+                transports.insert((caller, service_of(method).to_owned()), transport.clone());
+            }
         }
     }
     Ok(transports)
