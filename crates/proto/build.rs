@@ -14,6 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".sallyport.gateway.v1.ChartResponse.json")
         .bytes(".sallyport.gateway.v1.Resource.json")
         .bytes(".sallyport.jobs.v1.FoundByScan.json")
+        .bytes(".sallyport.gateway.v1.CareGapsFound.json")
         .bytes(".sallyport.gateway.v1.Searchset.resources")
         .bytes(".sallyport.gateway.v1.FetchBulkFileResponse.Lines.data")
         .compile_fds(descriptors.clone())?;

@@ -101,6 +101,7 @@ mod switches {
         ("care-gap-window-day-off", "care gaps: a look-back takes in a day too many"),
         ("care-gap-entered-in-error-counted", "care gaps: what was entered in error is evidence"),
         ("care-gap-foreign-evidence", "care gaps: another patient's entry is evidence"),
+        ("care-gaps-of-any-patient", "3: what a scan found about another patient is released"),
         ("step-up-of-anybody", "launch: a step-up opens the chart of another person or patient"),
         ("write-without-key", "8: an approval that comes again is another write"),
         ("write-payload-unbound", "8: an approval stands for whatever is written"),

@@ -24,6 +24,7 @@ mod tests {
                 "patient-summary",
                 "medication-reconciliation",
                 "care-gap-alerting",
+                "care-gap-cards",
                 "clinical-documentation",
                 "population-report"
             ]

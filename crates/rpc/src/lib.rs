@@ -20,4 +20,4 @@ pub use served::{
     AllowList, REQUEST_ID_METADATA, SESSION_METADATA, Served, caller, request_id, with_request_id,
 };
 pub use server::{Doors, ServerSettings, serve, serve_with};
-pub use transport::{Transport, TransportError};
+pub use transport::{Later, Transport, TransportError};

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     task::{Context, Poll},
 };
 
@@ -25,8 +25,30 @@ pub type TransportError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Clone)]
 enum Target {
     Local { served: Served, caller: ServiceName },
+    Later { later: Later, caller: ServiceName },
     Remote(tonic::transport::Channel),
     Pool(Arc<Pool>),
+}
+
+/// A service of this process that is built after one that calls it. Until it is there, and after it is gone, calls to it
+/// end as those to a peer that is not available.
+#[derive(Clone, Default)]
+pub struct Later(Arc<RwLock<Option<Served>>>);
+
+impl Later {
+    /// It is there.
+    pub fn is(&self, served: Served) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(served);
+    }
+
+    /// It is gone. Two services that call each other hold each other until then.
+    pub fn is_gone(&self) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn served(&self) -> Option<Served> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// Carries calls of one service to another. Injects the trace context and the deadline; local calls still pass through
@@ -38,6 +60,11 @@ impl Transport {
     /// To a service in this process, called as `caller`.
     pub fn local(served: Served, caller: ServiceName) -> Self {
         Self(Target::Local { served, caller })
+    }
+
+    /// To a service of this process that is built later, called as `caller`.
+    pub fn later(later: &Later, caller: ServiceName) -> Self {
+        Self(Target::Later { later: later.clone(), caller })
     }
 
     /// Over a channel that somebody else made; the caller is what its other end takes it for.
@@ -53,6 +80,7 @@ impl Transport {
     pub fn is_connected(&self) -> bool {
         match &self.0 {
             Target::Local { .. } | Target::Remote(_) => true,
+            Target::Later { later, .. } => later.served().is_some(),
             Target::Pool(pool) => pool.is_connected(),
         }
     }
@@ -61,6 +89,7 @@ impl Transport {
     pub async fn reach(&self) -> bool {
         match &self.0 {
             Target::Local { .. } | Target::Remote(_) => true,
+            Target::Later { later, .. } => later.served().is_some(),
             Target::Pool(pool) => pool.reach().await,
         }
     }
@@ -73,7 +102,7 @@ impl tower::Service<Request<Body>> for Transport {
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         match &mut self.0 {
-            Target::Local { .. } | Target::Pool(_) => Poll::Ready(Ok(())),
+            Target::Local { .. } | Target::Later { .. } | Target::Pool(_) => Poll::Ready(Ok(())),
             Target::Remote(channel) => channel.poll_ready(cx).map_err(Into::into),
         }
     }
@@ -91,6 +120,13 @@ impl tower::Service<Request<Body>> for Transport {
                 let answer = served.call(*caller, request);
                 Box::pin(async move { Ok(answer.await) }.instrument(span))
             }
+            Target::Later { later, caller } => match later.served() {
+                Some(served) => {
+                    let answer = served.call(*caller, request);
+                    Box::pin(async move { Ok(answer.await) }.instrument(span))
+                }
+                None => Box::pin(async { Err(Status::unavailable("the service is not there").into()) }),
+            },
             Target::Remote(channel) => {
                 let answer = tower::Service::call(channel, request);
                 Box::pin(async move { answer.await.map_err(Into::into) }.instrument(span))

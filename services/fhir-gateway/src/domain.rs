@@ -6,6 +6,7 @@ pub(crate) mod browser;
 pub(crate) mod bulk;
 pub(crate) mod call;
 pub(crate) mod capability;
+pub(crate) mod care_gaps;
 pub(crate) mod chart;
 pub(crate) mod circuit;
 pub(crate) mod context;

@@ -11,10 +11,10 @@ use sallyport_model::{Code, RequestId, Secret, ServiceName};
 use sallyport_proto::{
     convert,
     gateway::v1::{
-        CallRequest, CallResponse, CapabilityRequest, CapabilityResponse, ChartRequest, ChartResponse,
-        FetchBulkFileRequest, FetchBulkFileResponse, ProbeRequest, ProbeResponse, SourceRequest,
-        SourceResponse, ViewRequest, ViewResponse, WriteRequest, WriteResponse, WritesRequest,
-        WritesResponse,
+        CallRequest, CallResponse, CapabilityRequest, CapabilityResponse, CareGapsRequest, CareGapsResponse,
+        ChartRequest, ChartResponse, FetchBulkFileRequest, FetchBulkFileResponse, ProbeRequest,
+        ProbeResponse, SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest, WriteResponse,
+        WritesRequest, WritesResponse,
         fhir_gateway_server::{FhirGateway, FhirGatewayServer},
         writes_response,
     },
@@ -27,7 +27,7 @@ use crate::{
     domain::{
         call,
         capability::asked,
-        chart, context,
+        care_gaps, chart, context,
         session::{Session, sha256},
         view, write,
     },
@@ -40,6 +40,7 @@ const ALLOW: AllowList = &[
     ("/sallyport.gateway.v1.FhirGateway/View", &[ServiceName::Web, ServiceName::Edge]),
     ("/sallyport.gateway.v1.FhirGateway/Chart", &[ServiceName::Web]),
     ("/sallyport.gateway.v1.FhirGateway/Source", &[ServiceName::Web]),
+    ("/sallyport.gateway.v1.FhirGateway/CareGaps", &[ServiceName::Web]),
     ("/sallyport.gateway.v1.FhirGateway/Call", &[ServiceName::JobWorker]),
     ("/sallyport.gateway.v1.FhirGateway/FetchBulkFile", &[ServiceName::JobWorker]),
     ("/sallyport.gateway.v1.FhirGateway/Probe", &[ServiceName::Operator]),
@@ -105,6 +106,19 @@ impl FhirGateway for Edge {
         let read = Box::pin(read_source(&self.0, &session, &reference, None, request_id)).await;
         let released = read.map_err(|refusal| refused(&refusal))?;
         Ok(Response::new(SourceResponse { json: released.body.to_vec(), read_at: released.read_at }))
+    }
+
+    async fn care_gaps(
+        &self,
+        request: Request<CareGapsRequest>,
+    ) -> Result<Response<CareGapsResponse>, Status> {
+        let (session, request_id) = self.open(&request, &request.get_ref().launch_id).await?;
+        if request.get_ref().by_person {
+            self.0.activity.note(session.launch, self.0.clock.now(), session.expires_at());
+        }
+        let found = Box::pin(care_gaps::of_patient(&self.0, &session, request_id)).await;
+        let found = found.map_err(|refusal| refused(&refusal))?;
+        Ok(Response::new(care_gaps::told(found)))
     }
 
     async fn call(&self, request: Request<CallRequest>) -> Result<Response<CallResponse>, Status> {

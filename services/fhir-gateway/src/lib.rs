@@ -66,6 +66,8 @@ pub struct Ports {
     pub launch_auth: Transport,
     /// To token-vault, as fhir-gateway.
     pub token_vault: Transport,
+    /// To job-worker, as fhir-gateway, for what scans have found; nothing else waits for it.
+    pub job_worker: Option<Transport>,
     /// This service's own database, for writes; migrated here. Reads do without it.
     pub pool: Pool,
     /// This service's spool.
@@ -123,6 +125,7 @@ pub(crate) struct Gateway {
     places: Places,
     sessions: Sessions,
     tokens: Tokens,
+    job_worker: Option<Transport>,
     seen: Seen,
     shared_seen: SharedSeen,
     pages: Pages,
@@ -226,6 +229,7 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
             Arc::clone(&metrics),
         ),
         tokens: Tokens::new(ports.token_vault.clone(), Arc::clone(&clock), Arc::clone(&metrics)),
+        job_worker: ports.job_worker,
         seen: Seen::new(config.seen_references_per_launch),
         shared_seen: SharedSeen::new(store.clone(), Arc::clone(&clock)),
         pages: Pages::new(book, config.page_link_seconds, config.max_pages),

@@ -19,7 +19,7 @@ use anyhow::Context;
 use axum::Router;
 use sallyport_model::{Clock, ServiceName, SystemClock};
 use sallyport_registry::Registry;
-use sallyport_rpc::Served;
+use sallyport_rpc::{Later, Served};
 use sallyport_telemetry::{SpanRing, health, metrics::Metrics};
 
 use crate::{
@@ -82,14 +82,18 @@ pub async fn start_some(
     let registry = Arc::new(registry(&config, &data_dir, ehr.as_deref())?);
     let site = Site { config, base, registry, public_url: app, sandbox_ehr: ehr };
 
-    let mut peers = Peers::Local(others);
+    let job_worker = Later::default();
+    let mut peers = Peers::Local { there: others, job_worker: job_worker.clone() };
     let mut built: Vec<Served> = Vec::new();
     let mut public = Router::new();
     let mut readiness = Vec::new();
     for service in services {
         let Part { rpc, http, ready } = Box::pin(parts::build(*service, &site, &peers, &mut running)).await?;
-        if let (Some(served), Peers::Local(there)) = (rpc, &mut peers) {
+        if let (Some(served), Peers::Local { there, .. }) = (rpc, &mut peers) {
             built.push(served.clone());
+            if *service == ServiceName::JobWorker {
+                job_worker.is(served.clone());
+            }
             there.insert(*service, served);
         }
         public = public.merge(http.unwrap_or_default());
@@ -99,6 +103,7 @@ pub async fn start_some(
     let own = edge::own_front_end(gateway, Arc::clone(&site.registry));
     let door = edge::dressed(public.merge(own), site.config.server.max_body_bytes);
 
+    running.lets_go_of(job_worker);
     show_registry(&site);
     let admin_port = listen::port(&admin)?;
     let probes = health::Probes::of(site.base.readiness(readiness));

@@ -5,11 +5,14 @@ use sallyport_model::{Code, LaunchId, Micros, RequestId, Secret};
 use sallyport_proto::{
     convert::id_bytes,
     gateway::v1::{
-        ChartRequest, SourceRequest, ViewRequest, ViewResponse, fhir_gateway_client::FhirGatewayClient,
+        CareGapsRequest, ChartRequest, SourceRequest, ViewRequest, ViewResponse,
+        fhir_gateway_client::FhirGatewayClient,
     },
 };
 use sallyport_rpc::{SESSION_METADATA, Transport, code_of, once_more, with_request_id};
 use tonic::{Request, metadata::MetadataValue};
+
+use crate::domain::care_gaps::CareGaps;
 
 /// The largest answer taken: documents ride inside resources.
 const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
@@ -61,6 +64,16 @@ impl Gateway {
         });
         let answer = answer.await.map_err(|status| code_of(&status))?;
         serde_json::from_slice(&answer.into_inner().json).map_err(|_not_ours| Code::Internal)
+    }
+
+    /// What scans have found about the launch's patient, asked for by a person.
+    pub(crate) async fn care_gaps(&self, session: &Session) -> Result<CareGaps, Code> {
+        let message = CareGapsRequest { launch_id: id_bytes(session.launch.uuid()), by_person: true };
+        let answer = once_more(|| {
+            let (mut gateway, request) = (self.0.clone(), signed(session, message.clone()));
+            async move { gateway.care_gaps(request).await }
+        });
+        answer.await.map_err(|status| code_of(&status))?.into_inner().try_into()
     }
 
     /// One raw resource that this launch may see.

@@ -2,6 +2,7 @@
 //! its own direction of writing.
 
 pub(crate) mod banner;
+pub(crate) mod care_gaps;
 pub(crate) mod error;
 pub(crate) mod layout;
 pub(crate) mod origin;

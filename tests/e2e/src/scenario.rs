@@ -1,10 +1,12 @@
 //! Scenarios that tests and their planted-bug twins share: `Ok` means the property held.
 
 mod bad_input;
+mod care_gaps;
 mod leaks;
 mod tabs;
 
 pub use bad_input::bad_input_meets_one_clear_error_each;
+pub use care_gaps::each_chart_shows_its_own_patients_care_gaps;
 pub use leaks::{Found, no_canary_in_any_sink};
 pub use tabs::two_tabs_never_mix;
 

@@ -48,3 +48,8 @@ async fn bad_input_meets_one_clear_error_each() {
     let requests = told(scenario::bad_input_meets_one_clear_error_each().await);
     report.tried(requests as u64).write();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_chart_shows_its_own_patients_care_gaps() {
+    told(scenario::each_chart_shows_its_own_patients_care_gaps().await);
+}

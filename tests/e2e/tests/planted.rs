@@ -84,6 +84,7 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("care-gap-window-day-off", "care-gaps"),
     ("care-gap-entered-in-error-counted", "care-gaps"),
     ("care-gap-foreign-evidence", "care-gaps"),
+    ("care-gaps-of-any-patient", "fhir-gateway"),
     ("token-to-signed-address", "fhir-gateway"),
     ("manifest-followed-anywhere", "fhir-gateway"),
     ("bulk-handle-of-any-run", "fhir-gateway"),

@@ -4,6 +4,7 @@
 
 mod authority;
 mod doors;
+mod later;
 mod life;
 mod owner;
 mod pki;

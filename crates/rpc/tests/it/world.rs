@@ -13,9 +13,10 @@ use axum::Router;
 use http::Uri;
 use sallyport_model::ServiceName;
 use sallyport_proto::gateway::v1::{
-    CallRequest, CallResponse, CapabilityRequest, CapabilityResponse, ChartRequest, ChartResponse,
-    FetchBulkFileRequest, FetchBulkFileResponse, ProbeRequest, ProbeResponse, SourceRequest, SourceResponse,
-    ViewRequest, ViewResponse, WriteRequest, WriteResponse, WritesRequest, WritesResponse,
+    CallRequest, CallResponse, CapabilityRequest, CapabilityResponse, CareGapsRequest, CareGapsResponse,
+    ChartRequest, ChartResponse, FetchBulkFileRequest, FetchBulkFileResponse, ProbeRequest, ProbeResponse,
+    SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest, WriteResponse, WritesRequest,
+    WritesResponse,
     fhir_gateway_client::FhirGatewayClient,
     fhir_gateway_server::{FhirGateway, FhirGatewayServer},
 };
@@ -69,7 +70,7 @@ impl Counting {
         self.waiting.load(Ordering::SeqCst)
     }
 
-    fn served(&self) -> Served {
+    pub(crate) fn served(&self) -> Served {
         Served::new(Routes::new(FhirGatewayServer::new(self.clone())), ALLOW)
     }
 }
@@ -96,6 +97,10 @@ impl FhirGateway for Counting {
             json: self.name.clone().into_bytes(),
             ..SourceResponse::default()
         }))
+    }
+
+    async fn care_gaps(&self, _: Request<CareGapsRequest>) -> Result<Response<CareGapsResponse>, Status> {
+        Err(Status::unimplemented(""))
     }
 
     async fn call(&self, _: Request<CallRequest>) -> Result<Response<CallResponse>, Status> {

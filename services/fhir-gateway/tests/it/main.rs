@@ -12,6 +12,7 @@ mod audit;
 mod bulk;
 mod bulk_files;
 mod capability;
+mod care_gaps;
 mod chart;
 mod costs;
 mod denials;

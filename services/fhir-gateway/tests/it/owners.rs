@@ -13,6 +13,8 @@ use futures_util::Stream;
 use sallyport_model::{Clock, Code, LaunchId, ServiceName};
 use sallyport_proto::{
     convert,
+    jobs::v1 as jobs,
+    jobs::v1::care_gaps_server::{CareGaps, CareGapsServer},
     launch::v1 as launch,
     launch::v1::launch_auth_server::{LaunchAuth, LaunchAuthServer},
     types::v1::{RevocationEvent, WatchRevocationsRequest, WatchRevocationsResponse, revocation_event::What},
@@ -47,6 +49,45 @@ pub(crate) struct GrantOf {
     pub(crate) is_service: bool,
 }
 
+const JOBS: AllowList = &[("/sallyport.jobs.v1.CareGaps/OfPatient", GATEWAY)];
+
+/// job-worker as the gateway sees it: what scans have found, by patient.
+#[derive(Clone, Default)]
+pub(crate) struct Scans {
+    pub(crate) found: Arc<Mutex<HashMap<String, Vec<jobs::FoundByScan>>>>,
+    pub(crate) asked: Arc<Mutex<Vec<jobs::CareGapsOfPatientRequest>>>,
+    /// It is not there: the code that its transport would give.
+    pub(crate) is_away: Arc<AtomicBool>,
+    /// It takes the question and never answers.
+    pub(crate) is_mute: Arc<AtomicBool>,
+}
+
+impl Scans {
+    pub(crate) fn transport(&self) -> Transport {
+        let routes = Routes::new(CareGapsServer::new(self.clone()));
+        Transport::local(Served::new(routes, JOBS), ServiceName::FhirGateway)
+    }
+}
+
+#[tonic::async_trait]
+impl CareGaps for Scans {
+    async fn of_patient(
+        &self,
+        request: Request<jobs::CareGapsOfPatientRequest>,
+    ) -> Result<Response<jobs::CareGapsOfPatientResponse>, Status> {
+        let request = request.into_inner();
+        let found = self.found.lock().unwrap().get(&request.patient).cloned().unwrap_or_default();
+        self.asked.lock().unwrap().push(request);
+        if self.is_mute.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        match self.is_away.load(Ordering::SeqCst) {
+            true => Err(Status::unavailable("connection refused")),
+            false => Ok(Response::new(jobs::CareGapsOfPatientResponse { found })),
+        }
+    }
+}
+
 /// Both owners, sharing one list of revocations.
 #[derive(Clone)]
 pub(crate) struct Owners {
@@ -56,6 +97,8 @@ pub(crate) struct Owners {
     pub(crate) activity: Arc<Mutex<Vec<launch::report_activity_request::Activity>>>,
     pub(crate) resolves: Arc<AtomicUsize>,
     pub(crate) token_calls: Arc<AtomicUsize>,
+    /// What job-worker has kept.
+    pub(crate) scans: Scans,
     /// The scope that the vault says the last token response had.
     pub(crate) token_scope: Arc<Mutex<String>>,
     /// The vault refuses with this code.
@@ -78,6 +121,7 @@ impl Owners {
             token_scope: Arc::default(),
             vault_refuses: Arc::default(),
             grant_of: Arc::default(),
+            scans: Scans::default(),
             revoked: Arc::default(),
             is_silent: Arc::default(),
             version: Arc::new(AtomicI64::new(1)),

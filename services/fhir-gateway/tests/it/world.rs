@@ -186,6 +186,7 @@ impl World {
             registry: Arc::new(Registry::from_texts(&tenants).unwrap()),
             launch_auth: owners.launch_auth(),
             token_vault: owners.token_vault(),
+            job_worker: Some(owners.scans.transport()),
             pool: pool.clone(),
             audit: audit.clone(),
             egress: Egress::new(Limits::default()).unwrap(),

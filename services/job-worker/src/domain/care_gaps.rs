@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sallyport_model::{Code, EndpointId, Micros, PatientId, Secret, TenantId};
+use sallyport_model::{Code, EndpointId, Micros, PatientId, RunId, Secret, TenantId};
 
 use crate::{error::Error, kinds::KEPT_AS, worker::Worker};
 
@@ -11,6 +11,8 @@ use crate::{error::Error, kinds::KEPT_AS, worker::Worker};
 pub(crate) struct Found {
     /// The job's id.
     pub(crate) job: String,
+    /// The run that judged.
+    pub(crate) run: RunId,
     /// When it judged.
     pub(crate) judged_at: Micros,
     /// The judgements, as JSON.
@@ -33,7 +35,7 @@ pub(crate) async fn of_patient(
     let mut found = Vec::with_capacity(kept.len());
     for one in kept {
         let json = worker.sealing.open(tenant, one.data_key_id, (&subject, KEPT_AS), &one.sealed).await?;
-        found.push(Found { job: one.job, judged_at: one.read_at, json });
+        found.push(Found { job: one.job, run: RunId::from_uuid(one.run_id), judged_at: one.read_at, json });
     }
     Ok(found)
 }

@@ -31,6 +31,7 @@ impl CareGaps for Edge {
         let found = care_gaps::of_patient(&self.0, &tenant, &endpoint, &patient).await;
         let found = found.map_err(Error::into_status)?.into_iter().map(|one| FoundByScan {
             job: one.job,
+            run_id: convert::id_bytes(one.run.uuid()),
             judged_at: one.judged_at,
             json: one.json.expose().clone().into(),
         });

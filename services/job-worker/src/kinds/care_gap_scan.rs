@@ -6,7 +6,7 @@
 mod options;
 mod reading;
 
-use sallyport_care_gaps::{Assessment, Judging, Kind as Entry, Need, RuleSet, Zone, plan};
+use sallyport_care_gaps::{Assessment, Findings, Judging, Kind as Entry, Need, RuleSet, Zone, plan};
 use sallyport_model::{
     Code, Micros,
     scope::{Coverage, Level, ScopeSet, Verb},
@@ -24,15 +24,6 @@ const DAY: Micros = 86_400 * 1_000_000;
 
 /// The kind.
 pub(crate) struct CareGapScan;
-
-/// What is kept of one patient: sealed, and opened for a launch of that patient alone.
-#[derive(serde::Serialize)]
-struct Document<'a> {
-    /// When it was judged, microseconds since the epoch.
-    judged_at: Micros,
-    /// By which measures, and what was found.
-    assessments: &'a [Assessment],
-}
 
 #[async_trait::async_trait]
 impl Kind for CareGapScan {
@@ -101,7 +92,7 @@ impl Kind for CareGapScan {
         }
         let record = reading.record(batch.run(), &patient);
         let found = rules.judge(&record, &Judging { on, zone: Zone::Of(&ahead) });
-        keep(batch, &patient, now, &found).await
+        keep(batch, &patient, now, found).await
     }
 }
 
@@ -110,10 +101,10 @@ async fn keep(
     batch: &Batch,
     patient: &sallyport_model::PatientId,
     now: Micros,
-    found: &[Assessment],
+    assessments: Vec<Assessment>,
 ) -> Result<Done, Fault> {
-    let document = Document { judged_at: now, assessments: found };
-    let json = serde_json::to_vec(&document).map_err(|_shape| Fault::Item(Code::Internal))?;
+    let findings = Findings { judged_at: now, patient: patient.expose().to_owned(), assessments };
+    let json = serde_json::to_vec(&findings).map_err(|_shape| Fault::Item(Code::Internal))?;
     let subject = batch.subject(patient).await?;
     let run = batch.run();
     let kept = store::Kept {
@@ -123,7 +114,7 @@ async fn keep(
         resource_type: KEPT_AS,
         run: run.id,
         sealed: batch.seal((&subject, KEPT_AS), &json),
-        resources: i64::try_from(found.len()).unwrap_or(i64::MAX),
+        resources: i64::try_from(findings.assessments.len()).unwrap_or(i64::MAX),
         read_at: now,
         full_read_at: now,
         watermark: "",

@@ -38,6 +38,7 @@ pub(crate) struct Snapshot {
 #[derive(sqlx::FromRow)]
 pub(crate) struct KeptAbout {
     pub(crate) job: String,
+    pub(crate) run_id: Uuid,
     pub(crate) sealed: Vec<u8>,
     pub(crate) data_key_id: Uuid,
     pub(crate) read_at: i64,
@@ -108,7 +109,7 @@ impl Store {
     ) -> Result<Vec<KeptAbout>, DbError> {
         on_pool!(self.pool, |c| {
             sqlx::query_as(
-            "SELECT job, sealed, data_key_id, read_at FROM results \
+            "SELECT job, run_id, sealed, data_key_id, read_at FROM results \
              WHERE tenant = $1 AND subject = $2 AND resource_type = $3 AND expires_at > $4 ORDER BY read_at DESC, job"
         )
         .bind(tenant)

@@ -145,6 +145,13 @@ impl FhirGateway for Ehr {
         Err(Status::unimplemented(""))
     }
 
+    async fn care_gaps(
+        &self,
+        _: Request<gateway::CareGapsRequest>,
+    ) -> Result<Response<gateway::CareGapsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn probe(
         &self,
         _: Request<gateway::ProbeRequest>,

@@ -133,6 +133,7 @@ async fn fhir_gateway(site: &Site, peers: &Peers, running: &mut Running) -> anyh
         kek: base.kek(),
         launch_auth: peers.transport(ServiceName::FhirGateway, ServiceName::LaunchAuth)?,
         token_vault: peers.transport(ServiceName::FhirGateway, ServiceName::TokenVault)?,
+        job_worker: peers.job_worker(ServiceName::FhirGateway)?,
         audit: base.spool(ServiceName::FhirGateway, running).await?,
         metrics: base.metrics(),
         shutdown: running.shutdown(),

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use sallyport_model::ServiceName;
-use sallyport_rpc::{Served, Transport, tls::Identity};
+use sallyport_rpc::{Later, Served, Transport, tls::Identity};
 
 use crate::config::{ConfigError, RpcSection};
 
 /// Where the peers are.
 pub(crate) enum Peers {
-    /// In this process, as far as they were built.
-    Local(HashMap<ServiceName, Served>),
+    /// In this process, as far as they were built. job-worker comes after the gateway, which it calls and which calls it.
+    Local { there: HashMap<ServiceName, Served>, job_worker: Later },
     /// Elsewhere.
     Remote { identity: Identity, section: Box<RpcSection> },
 }
@@ -22,13 +22,25 @@ impl Peers {
     /// [`ConfigError`] when the peer's addresses are not configured.
     pub(crate) fn transport(&self, caller: ServiceName, peer: ServiceName) -> Result<Transport, ConfigError> {
         match self {
-            Self::Local(served) => {
-                let peer_served = served.get(&peer).cloned().ok_or_else(|| {
+            Self::Local { there, .. } => {
+                let peer_served = there.get(&peer).cloned().ok_or_else(|| {
                     ConfigError(format!("{} is built before {}", caller.as_str(), peer.as_str()))
                 })?;
                 Ok(Transport::local(peer_served, caller))
             }
             Self::Remote { identity, section } => remote(identity, section, peer),
+        }
+    }
+
+    /// A transport on which `caller` calls job-worker, which need not be there: `None` where nobody says where it is.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when an address is none.
+    pub(crate) fn job_worker(&self, caller: ServiceName) -> Result<Option<Transport>, ConfigError> {
+        match self {
+            Self::Local { job_worker, .. } => Ok(Some(Transport::later(job_worker, caller))),
+            Self::Remote { section, .. } if section.addresses(ServiceName::JobWorker).is_empty() => Ok(None),
+            Self::Remote { identity, section } => remote(identity, section, ServiceName::JobWorker).map(Some),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{future::Future, net::SocketAddr, pin::Pin, time::Duration};
 
 use axum::Router;
-use sallyport_rpc::Served;
+use sallyport_rpc::{Later, Served};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::foundation::Foundation;
@@ -25,6 +25,7 @@ pub struct Running {
     grace: Duration,
     ready: Option<(Ready, Foundation)>,
     served: Vec<Served>,
+    later: Option<Later>,
 }
 
 impl Running {
@@ -38,6 +39,7 @@ impl Running {
             grace,
             ready: None,
             served: Vec::new(),
+            later: None,
         }
     }
 
@@ -48,6 +50,11 @@ impl Running {
 
     pub(crate) fn offer(&mut self, served: &[Served]) {
         self.served = served.to_vec();
+    }
+
+    /// At the end, a service that another calls which was built before it.
+    pub(crate) fn lets_go_of(&mut self, later: Later) {
+        self.later = Some(later);
     }
 
     /// Where it is.
@@ -112,6 +119,9 @@ impl Running {
         }
         if let Some((_, foundation)) = &self.ready {
             foundation.flush(DRAIN).await;
+        }
+        if let Some(later) = self.later.take() {
+            later.is_gone();
         }
         let _nobody_listens = self.end.send(true);
         let ended = async { while self.work.join_next().await.is_some() {} };

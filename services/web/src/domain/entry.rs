@@ -28,6 +28,7 @@ fn page_of_intent(intent: &str) -> Option<Page> {
         "vitals" | "vital-signs" => Page::Vitals,
         "visits" | "encounters" => Page::Visits,
         "documents" | "notes" | "document" => Page::Documents,
+        "care-gaps" => Page::CareGaps,
         "immunizations" | "procedures" | "care-team" | "coverage" => Page::More,
         _ => return None,
     })

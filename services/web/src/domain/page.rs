@@ -2,6 +2,9 @@
 
 use sallyport_clinical::Section;
 
+/// What carries the care gaps, among the sections that features name; they are no section of the EHR's chart.
+pub(crate) const CARE_GAPS: &str = "care-gaps";
+
 /// One page of the chart: one tab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Page {
@@ -12,6 +15,7 @@ pub(crate) enum Page {
     Vitals,
     Visits,
     Documents,
+    CareGaps,
     More,
 }
 
@@ -24,6 +28,7 @@ impl Page {
         Self::Vitals,
         Self::Visits,
         Self::Documents,
+        Self::CareGaps,
         Self::More,
     ];
 
@@ -37,6 +42,7 @@ impl Page {
             Self::Vitals => "vitals",
             Self::Visits => "visits",
             Self::Documents => "documents",
+            Self::CareGaps => "care-gaps",
             Self::More => "more",
         }
     }
@@ -50,6 +56,7 @@ impl Page {
             Self::Vitals => "Vitals",
             Self::Visits => "Visits",
             Self::Documents => "Documents",
+            Self::CareGaps => "Care gaps",
             Self::More => "More",
         }
     }
@@ -72,10 +79,17 @@ impl Page {
             Self::Vitals => &[Section::Vitals],
             Self::Visits => &[Section::Encounters],
             Self::Documents => &[Section::Documents],
+            Self::CareGaps => &[],
             Self::More => {
                 &[Section::Immunizations, Section::Procedures, Section::Careteam, Section::Coverage]
             }
         }
+    }
+
+    /// What of a feature's sections opens it.
+    pub(crate) fn opened_by(self) -> impl Iterator<Item = &'static str> {
+        let own = (self == Self::CareGaps).then_some(CARE_GAPS);
+        self.sections().iter().map(|section| section.as_str()).chain(own)
     }
 
     pub(crate) fn parse(path: &str) -> Option<Self> {

@@ -1,6 +1,5 @@
 //! What a page knows of its launch, and which tabs it therefore offers.
 
-use sallyport_clinical::Section;
 use sallyport_proto::gateway::v1::ViewResponse;
 
 use super::{
@@ -94,14 +93,18 @@ impl View {
     pub(crate) fn offers(&self, page: Page) -> bool {
         self.tabs.contains(&Tab::Open(page))
     }
+
+    /// Whether a page has a place for the care gaps.
+    pub(crate) fn has_care_gaps(&self, page: Page) -> bool {
+        matches!(page, Page::Summary | Page::CareGaps) && self.offers(Page::CareGaps)
+    }
 }
 
 /// A page is open when a feature that is on carries one of its sections; otherwise it is off with the reason of the
 /// feature that would carry it. Features without sections that are off are named after the pages.
 fn tabs(answer: &ViewResponse) -> Vec<Tab> {
     let carries = |sections: &[String], page: Page| {
-        let has = |section: &Section| sections.iter().any(|s| s == section.as_str());
-        page.sections().iter().any(has)
+        page.opened_by().any(|name| sections.iter().any(|section| section == name))
     };
     let mut tabs = Vec::new();
     for page in Page::ALL {

@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, convert::Infallible};
 
 use axum::body::{Body, Bytes};
-use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use maud::Markup;
 use sallyport_clinical::{ChartSection, Content, Section};
 use sallyport_model::{Code, code::Kind};
@@ -17,10 +17,10 @@ use tracing::Instrument;
 use super::session::reference;
 use crate::{
     App,
-    domain::{page::Page, view::View},
+    domain::{care_gaps::Gaps, page::Page, view::View},
     gateway::Session,
     pages::{
-        layout,
+        care_gaps, layout,
         sections::{Shown, section},
         status,
     },
@@ -33,6 +33,12 @@ type Chunks = mpsc::Sender<Result<Bytes, Infallible>>;
 
 /// The reader went away.
 struct Gone;
+
+/// One thing that was asked for beside the banner.
+enum Part {
+    Section(Section, Shown),
+    CareGaps(Gaps),
+}
 
 /// Starts reading and sending a page.
 pub(super) fn chart(app: &App, session: Session, view: View, page: Page) -> Body {
@@ -74,16 +80,21 @@ impl Sender {
         if !wanted.contains(&Section::Allergies) {
             wanted.push(Section::Allergies);
         }
-        let mut reads: FuturesUnordered<_> = wanted
-            .iter()
-            .map(|section| {
-                let read = self.app.gateway.chart(&self.session, *section);
-                let read = tokio::time::timeout_at(started + wait, read);
-                read.map(|answer| {
-                    (*section, answer.map_err(|_elapsed| Shown::Late).map_or_else(|late| late, Shown::of))
-                })
-            })
-            .collect();
+        let reads: FuturesUnordered<BoxFuture<'_, Part>> = FuturesUnordered::new();
+        for section in wanted {
+            let read = self.app.gateway.chart(&self.session, section);
+            let read = tokio::time::timeout_at(started + wait, read);
+            reads.push(Box::pin(
+                read.map(move |answer| Part::Section(section, answer.map_or(Shown::Late, Shown::of))),
+            ));
+        }
+        if self.view.has_care_gaps(self.page) {
+            let read = tokio::time::timeout_at(started + wait, self.app.gateway.care_gaps(&self.session));
+            reads.push(Box::pin(read.map(|answer| {
+                Part::CareGaps(answer.map_or(Gaps::Late, |read| read.map_or_else(Gaps::Refused, Gaps::Read)))
+            })));
+        }
+        let mut reads = reads;
 
         // The sections are read beside the banner but wait for it.
         let mut early = VecDeque::new();
@@ -102,25 +113,35 @@ impl Sender {
             return self.send(layout::tail(&self.view, &[])).await;
         }
 
-        let mut shown: Vec<(Section, Shown)> = Vec::with_capacity(wanted.len());
+        let mut shown: Vec<(Section, Shown)> = Vec::new();
+        let mut care_gaps = None;
         loop {
             let next = match early.pop_front() {
                 Some(read) => Some(read),
                 None => reads.next().await,
             };
-            let Some((which, what)) = next else { break };
-            if which == Section::Allergies {
-                self.send(layout::banner_allergies(&self.view, &what)).await?;
-            }
-            if self.page.sections().contains(&which) {
-                self.send(section(&self.view, self.page, which, &what)).await?;
-            }
-            shown.push((which, what));
-            if session_over(&shown) {
+            let is_over = match next {
+                None => break,
+                Some(Part::CareGaps(gaps)) => {
+                    self.send(care_gaps::section(&self.view, self.page, &gaps)).await?;
+                    care_gaps.insert(gaps).is_session_over()
+                }
+                Some(Part::Section(which, what)) => {
+                    if which == Section::Allergies {
+                        self.send(layout::banner_allergies(&self.view, &what)).await?;
+                    }
+                    if self.page.sections().contains(&which) {
+                        self.send(section(&self.view, self.page, which, &what)).await?;
+                    }
+                    shown.push((which, what));
+                    session_over(&shown)
+                }
+            };
+            if is_over {
                 break;
             }
         }
-        self.send(status::row(&self.view, self.page, &shown)).await?;
+        self.send(status::row(&self.view, self.page, &shown, care_gaps.as_ref())).await?;
         let parts: Vec<&ChartSection> = shown.iter().filter_map(|(_, what)| what.section()).collect();
         self.send(layout::tail(&self.view, &parts)).await
     }

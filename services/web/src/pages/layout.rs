@@ -4,7 +4,7 @@
 //! a slot's name, so no script is needed and a browser that does not know shadow roots shows the parts one below the other.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use sallyport_clinical::{ChartSection, Content, Section};
+use sallyport_clinical::{ChartSection, Content};
 use sallyport_model::Code;
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{
-        page::{Page, heading},
+        page::{CARE_GAPS, Page, heading},
         view::{Tab, View},
     },
     http::{script_path, style_path},
@@ -64,8 +64,11 @@ pub(crate) fn head(view: &View, page: Page) -> Markup {
                 div class={ "grid " (page.path()) } {
                     @for section in page.sections() {
                         div class={ "cell " (section.as_str()) } {
-                            slot name=(section.as_str()) { (waiting(*section)) }
+                            slot name=(section.as_str()) { (waiting(heading(*section))) }
                         }
+                    }
+                    @if view.has_care_gaps(page) {
+                        div.cell.care-gaps { slot name=(CARE_GAPS) { (waiting(Page::CareGaps.title())) } }
                     }
                 }
             }
@@ -77,8 +80,8 @@ pub(crate) fn head(view: &View, page: Page) -> Markup {
     }
 }
 
-fn waiting(section: Section) -> Markup {
-    html! { section.card.waiting { header.card-head { h2 { (heading(section)) } } p.quiet { "Reading…" } } }
+fn waiting(heading: &str) -> Markup {
+    html! { section.card.waiting { header.card-head { h2 { (heading) } } p.quiet { "Reading…" } } }
 }
 
 fn tabs(view: &View, current: Page) -> Markup {
@@ -206,6 +209,7 @@ pub(crate) fn nothing_without_identity(
             p.quiet { "For support: code " code { (said(&code)) } ", reference " code.reference { (reference.0) } }
         }
         @for section in page.sections() { div slot=(section.as_str()) {} }
+        @if view.has_care_gaps(page) { div slot=(CARE_GAPS) {} }
     }
 }
 

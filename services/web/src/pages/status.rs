@@ -8,6 +8,7 @@ use super::{
     words::{Tone, icon},
 };
 use crate::domain::{
+    care_gaps::Gaps,
     page::{Page, heading},
     view::View,
 };
@@ -28,12 +29,13 @@ struct Line {
 }
 
 /// The row. One line has its place reserved; more open on request.
-pub(crate) fn row(view: &View, page: Page, shown: &[(Section, Shown)]) -> Markup {
+pub(crate) fn row(view: &View, page: Page, shown: &[(Section, Shown)], gaps: Option<&Gaps>) -> Markup {
     let mut lines: Vec<Line> = Vec::new();
     for section in Section::ALL {
         let what = shown.iter().find(|(which, _)| which == section);
         lines.extend(what.and_then(|(_, what)| line(view, *section, what)));
     }
+    lines.extend(gaps.and_then(|gaps| of_gaps(view, gaps)));
     lines.sort_by_key(|line| line.gravity);
     let reload = view.href(page);
     html! {
@@ -58,6 +60,20 @@ fn shown_line(line: &Line, reload: &str) -> Markup {
         span class={ "status-text " (line.tone.class()) } { (icon(line.tone)) (line.text) }
         @if let Some(href) = &line.retry { " " a href=(if href.is_empty() { reload } else { href }) { "Try again" } }
     }
+}
+
+/// What is to be said of the care gaps, if anything.
+fn of_gaps(view: &View, gaps: &Gaps) -> Option<Line> {
+    let (text, retry) = match gaps {
+        Gaps::Read(_) => return None,
+        Gaps::Late => {
+            ("Care gaps are taking long and are not shown here".to_owned(), view.href(Page::CareGaps))
+        }
+        Gaps::Refused(code) => {
+            (format!("Care gaps could not be read ({})", lower(code.sentence())), String::new())
+        }
+    };
+    Some(Line { gravity: Gravity::Missing, tone: Tone::Warning, text, retry: Some(retry) })
 }
 
 /// What is to be said of one section, if anything.

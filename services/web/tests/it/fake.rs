@@ -5,9 +5,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use sallyport_clinical::{Context, FhirVersion, Input, Mapping, ReadProblem, Section, normalise};
 use sallyport_model::{Clock, Code, LaunchId, PatientId, ServiceName, TestClock};
 use sallyport_proto::gateway::v1::{
-    CallRequest, CallResponse, CapabilityRequest, CapabilityResponse, ChartRequest, ChartResponse,
-    FetchBulkFileRequest, FetchBulkFileResponse, ProbeRequest, ProbeResponse, SourceRequest, SourceResponse,
-    ViewRequest, ViewResponse, WriteRequest, WriteResponse, WritesRequest, WritesResponse,
+    CallRequest, CallResponse, CapabilityRequest, CapabilityResponse, CareGapsRequest, CareGapsResponse,
+    ChartRequest, ChartResponse, FetchBulkFileRequest, FetchBulkFileResponse, ProbeRequest, ProbeResponse,
+    SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest, WriteResponse, WritesRequest,
+    WritesResponse,
     fhir_gateway_server::{FhirGateway, FhirGatewayServer},
     view_response::Feature,
 };
@@ -26,6 +27,7 @@ const ALLOW: AllowList = &[
     ("/sallyport.gateway.v1.FhirGateway/View", &[ServiceName::Web]),
     ("/sallyport.gateway.v1.FhirGateway/Chart", &[ServiceName::Web]),
     ("/sallyport.gateway.v1.FhirGateway/Source", &[ServiceName::Web]),
+    ("/sallyport.gateway.v1.FhirGateway/CareGaps", &[ServiceName::Web]),
 ];
 
 /// What one launch answers.
@@ -36,6 +38,8 @@ pub(crate) struct Canned {
     pub(crate) problems: HashMap<Section, Vec<ReadProblem>>,
     pub(crate) refusals: HashMap<Section, Code>,
     pub(crate) never: Vec<Section>,
+    /// `None`: no answer comes.
+    pub(crate) care_gaps: Option<Result<CareGapsResponse, Code>>,
     pub(crate) delay: Duration,
     pub(crate) calls: Arc<std::sync::Mutex<Vec<String>>>,
 }
@@ -80,6 +84,7 @@ impl Canned {
             problems: HashMap::new(),
             refusals: HashMap::new(),
             never: Vec::new(),
+            care_gaps: Some(Err(Code::FeatureOff)),
             delay: Duration::ZERO,
             calls: Arc::default(),
         }
@@ -87,6 +92,19 @@ impl Canned {
 
     pub(crate) fn with(mut self, section: Section, resources: Vec<String>) -> Self {
         self.resources.insert(section, resources);
+        self
+    }
+
+    /// The feature of care gaps is on, and this is what scans have found.
+    pub(crate) fn with_care_gaps(mut self, answer: Option<Result<CareGapsResponse, Code>>) -> Self {
+        self.view.features.push(Feature {
+            id: "care-gap-cards".into(),
+            title: "Care gaps".into(),
+            on: true,
+            reason: String::new(),
+            sections: vec!["care-gaps".into()],
+        });
+        self.care_gaps = answer;
         self
     }
 
@@ -166,6 +184,18 @@ impl FhirGateway for Fake {
         let found = canned.resources.values().flatten().find(is_asked);
         let json = found.ok_or_else(|| status(Code::PatientDenied))?.clone().into_bytes();
         Ok(Response::new(SourceResponse { json, read_at: NOW }))
+    }
+
+    async fn care_gaps(
+        &self,
+        request: Request<CareGapsRequest>,
+    ) -> Result<Response<CareGapsResponse>, Status> {
+        let canned = self.canned(&request, &request.get_ref().launch_id)?;
+        canned.calls.lock().unwrap().push(format!("care-gaps by_person={}", request.get_ref().by_person));
+        match canned.care_gaps {
+            Some(answer) => answer.map(Response::new).map_err(status),
+            None => std::future::pending().await,
+        }
     }
 
     async fn call(&self, _: Request<CallRequest>) -> Result<Response<CallResponse>, Status> {

@@ -8,6 +8,7 @@
 )]
 
 mod banner;
+mod care_gaps;
 mod chart;
 mod edge;
 mod fake;

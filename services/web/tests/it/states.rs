@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sallyport_clinical::Section;
 use sallyport_model::Code;
+use sallyport_proto::gateway::v1::CareGapsResponse;
 
 use crate::{
     chart::{Lab, condition, document, lab, patient},
@@ -24,6 +25,7 @@ pub(crate) fn all() -> Vec<(&'static str, Canned)> {
         ("unidentified", unidentified()),
         ("expiring", expiring()),
         ("document", sent_document()),
+        ("unscanned", unscanned()),
     ]
 }
 
@@ -156,6 +158,11 @@ pub(crate) fn arabic() -> Canned {
 
 pub(crate) fn unidentified() -> Canned {
     Canned::whole().without(Section::Banner, Code::UpstreamTimeout, "Patient")
+}
+
+/// Care gaps are on, and no scan has judged the patient.
+pub(crate) fn unscanned() -> Canned {
+    Canned::whole().with_care_gaps(Some(Ok(CareGapsResponse { is_set_up: true, found: Vec::new() })))
 }
 
 pub(crate) fn expiring() -> Canned {

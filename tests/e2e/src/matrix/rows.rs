@@ -82,6 +82,10 @@ fn chart(launch: &[u8], section: &str) -> Ask {
     Ask::new(&gateway::ChartRequest { launch_id, section, by_person: false })
 }
 
+fn care_gaps(launch: &[u8]) -> Ask {
+    Ask::new(&gateway::CareGapsRequest { launch_id: launch.to_vec(), by_person: false })
+}
+
 fn source(launch: &[u8], patient: &str) -> Ask {
     let (launch_id, reference) = (launch.to_vec(), format!("Patient/{patient}"));
     Ask::new(&gateway::SourceRequest { launch_id, reference })
@@ -111,6 +115,11 @@ pub(super) const EXPIRED: &[Opening] = &[
         method: "/sallyport.gateway.v1.FhirGateway/Chart",
         callers: &[Web],
         ask: |launch| chart(&launch.id, "banner").with(&launch.secret),
+    },
+    Opening {
+        method: "/sallyport.gateway.v1.FhirGateway/CareGaps",
+        callers: &[Web],
+        ask: |launch| care_gaps(&launch.id).with(&launch.secret),
     },
     Opening {
         method: "/sallyport.gateway.v1.FhirGateway/Source",
@@ -226,6 +235,21 @@ pub(super) const ROWS: &[Row] = &[
                 |f| chart(&f.own.id, "all").with(&f.own.secret),
                 "request.not_found",
             ),
+        ],
+    },
+    Row {
+        method: "/sallyport.gateway.v1.FhirGateway/CareGaps",
+        callers: &[Web],
+        harm: |f| care_gaps(&f.own.id).with(&f.own.secret),
+        cases: &[
+            case("an app without the feature", |f| care_gaps(&f.own.id).with(&f.own.secret), "feature.off"),
+            foreign(
+                "another tenant's cookie",
+                |f| care_gaps(&f.own.id).with(&f.other.secret),
+                "session.missing",
+            ),
+            foreign("no cookie", |f| care_gaps(&f.own.id), "session.missing"),
+            case("revoked", |f| care_gaps(&f.ended.id).with(&f.ended.secret), "session.revoked"),
         ],
     },
     writes::WRITE,

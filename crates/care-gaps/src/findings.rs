@@ -1,0 +1,16 @@
+//! What one scan found about one patient, as it is kept and shown.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Assessment;
+
+/// The judgements of one scan. Holds patient data: no `Debug`, no `Display`; it is sealed where it is kept.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
+    /// When it judged, microseconds since the epoch.
+    pub judged_at: i64,
+    /// The logical id of the patient whom it judged, so that whoever opens it can see that it is about the right one.
+    pub patient: String,
+    /// One per measure.
+    pub assessments: Vec<Assessment>,
+}
