@@ -43,7 +43,7 @@ const ALLOW: AllowList = &[
     ("/sallyport.gateway.v1.FhirGateway/Call", &[ServiceName::JobWorker]),
     ("/sallyport.gateway.v1.FhirGateway/FetchBulkFile", &[ServiceName::JobWorker]),
     ("/sallyport.gateway.v1.FhirGateway/Probe", &[ServiceName::Operator]),
-    ("/sallyport.gateway.v1.FhirGateway/Capability", &[ServiceName::Operator, ServiceName::Web]),
+    ("/sallyport.gateway.v1.FhirGateway/Capability", &[ServiceName::Operator]),
     ("/sallyport.gateway.v1.FhirGateway/Write", &[ServiceName::Web]),
     ("/sallyport.gateway.v1.FhirGateway/Writes", &[ServiceName::Web]),
 ];

@@ -143,7 +143,7 @@ impl Run {
         if change.is_none() {
             return Ok(());
         }
-        Err(Refusal { scope_change: change.map(Box::new), ..Refusal::new(Code::RunScopeChanged) })
+        Err(Refusal { scope_change: change.map(Box::new), ..Refusal::new(Code::JobScopeChanged) })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What operators and the console ask about an endpoint.
+//! What operators ask about an endpoint.
 
 use sallyport_model::{Code, EndpointId, RequestId, TenantId};
 use sallyport_proto::gateway::v1::{

@@ -1,6 +1,6 @@
 //! What operators may ask about endpoints.
 
-use sallyport_model::ServiceName::{Operator, Web};
+use sallyport_model::ServiceName::Operator;
 use sallyport_proto::gateway::v1 as gateway;
 
 use super::{Ask, Row, case};
@@ -28,7 +28,7 @@ pub(super) const PROBE: Row = Row {
 
 pub(super) const CAPABILITY: Row = Row {
     method: "/sallyport.gateway.v1.FhirGateway/Capability",
-    callers: &[Operator, Web],
+    callers: &[Operator],
     harm: |_| capability("general"),
     cases: &[
         case("any", |_| capability("general"), "ok"),
