@@ -89,6 +89,7 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("bulk-handle-of-any-run", "fhir-gateway"),
     ("bulk-lines-unchecked", "fhir-gateway"),
     ("run-scope-unchecked", "fhir-gateway"),
+    ("look-at-anybody", "fhir-gateway"),
     ("run-outlives-its-lease", "fhir-gateway"),
     ("background-pause-cut", "fhir-gateway"),
     ("export-tail-kept", "job-worker"),

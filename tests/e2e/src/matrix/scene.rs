@@ -314,7 +314,10 @@ pub(super) async fn doors(
         for caller in ServiceName::ALL {
             let identity = Identity::load(pki::files(folder, caller))?;
             let transport = sallyport_rpc::connect(identity, name, std::slice::from_ref(&address))?;
-            transports.insert((caller, contract.to_owned()), transport);
+            // One service may offer several contracts behind its door.
+            for contract in service.allow_list().iter().map(|(method, _)| service_of(method)) {
+                transports.insert((caller, contract.to_owned()), transport.clone());
+            }
         }
     }
     Ok(transports)
