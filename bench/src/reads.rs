@@ -26,6 +26,9 @@ pub(crate) struct ReadsArgs {
     /// Requests in one turn.
     #[arg(long, default_value_t = 20_000)]
     pub(crate) requests: usize,
+    /// Without nginx: the gateways beside each other alone.
+    #[arg(long)]
+    pub(crate) without_nginx: bool,
     /// Without Express, which needs Node, its packages and Redis.
     #[arg(long)]
     pub(crate) without_express: bool,
@@ -62,6 +65,10 @@ pub(crate) async fn run(args: &ReadsArgs) -> anyhow::Result<Reads> {
     let (_ehr, ehr) = Process::role(&["ehr"], folder.path(), "ehr")?;
     let mut express = None;
     let mut measured: Vec<Measured> = Vec::new();
+    if !args.without_nginx {
+        let target = targets::nginx(&ehr, folder.path())?;
+        measured.push(Measured { target, micros: Vec::new(), syncs: Vec::new() });
+    }
     for target in gateways(&ehr, folder.path())? {
         measured.push(Measured { target, micros: Vec::new(), syncs: Vec::new() });
     }
@@ -84,7 +91,6 @@ pub(crate) async fn run(args: &ReadsArgs) -> anyhow::Result<Reads> {
 
 fn gateways(ehr: &Serving, folder: &std::path::Path) -> anyhow::Result<Vec<Target>> {
     Ok(vec![
-        targets::nginx(ehr, folder)?,
         targets::gateway("gateway-1", ehr, "0.01", With::Itself, folder)?,
         targets::gateway("gateway-1-windows", ehr, "0.01", With::Windows, folder)?,
         targets::gateway("gateway-100", ehr, "1.0", With::Itself, folder)?,
