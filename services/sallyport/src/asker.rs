@@ -39,9 +39,9 @@ pub(crate) struct Asker {
 /// One of the two ways.
 pub(crate) enum AnyDoor {
     /// A person's session.
-    Launch(FrontDoor),
+    Launch(Box<FrontDoor>),
     /// The endpoint's own grant.
-    Look(LookDoor),
+    Look(Box<LookDoor>),
 }
 
 impl Door for AnyDoor {
@@ -79,7 +79,7 @@ impl Asker {
             })?;
             let door = LookDoor::reach(args, &tenant, &id).await?;
             let (base, patients) = (Url::parse(look_door::BASE)?, look.patients);
-            return Ok(Self { door: AnyDoor::Look(door), base, patients, endpoint, launch: None });
+            return Ok(Self { door: AnyDoor::Look(Box::new(door)), base, patients, endpoint, launch: None });
         }
         let (Some(launch), Some(cookie_file)) = (&args.launch, &args.cookie_file) else {
             bail!(
@@ -99,7 +99,7 @@ impl Asker {
         let patient = patient.and_then(|id| PatientId::parse(id).ok());
         let patients = vec![patient.context("the launch has no patient in context")?];
         let base = app.join(&format!("/fhir/{launch}/"))?;
-        Ok(Self { door: AnyDoor::Launch(door), base, patients, endpoint, launch: Some(launch) })
+        Ok(Self { door: AnyDoor::Launch(Box::new(door)), base, patients, endpoint, launch: Some(launch) })
     }
 
     /// Turns to one of its patients.
