@@ -13,6 +13,13 @@ use crate::{
 /// The gateway's default `session_cache_ms`.
 const SESSION_SECONDS: f64 = 5.0;
 
+/// For so long it uses a token without asking the vault whether its grant was narrowed.
+const TOKEN_SECONDS: f64 = 60.0;
+
+/// Permits that it takes from the store at a time, and how often a second those of the bench's two windows end unused.
+const LEASE: f64 = 10.0;
+const LEASES_END: f64 = 20.0;
+
 /// What one gateway counted.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(crate) struct Counters {
@@ -22,8 +29,12 @@ pub(crate) struct Counters {
     pub(crate) records: f64,
     /// `fdatasync` calls on the spool.
     pub(crate) syncs: f64,
-    /// Questions to launch-auth, token-vault and the store.
-    pub(crate) hops: f64,
+    /// Questions to launch-auth.
+    pub(crate) sessions: f64,
+    /// Questions to token-vault.
+    pub(crate) tokens: f64,
+    /// Questions to the store.
+    pub(crate) store: f64,
     /// Records that the queue has not accepted yet.
     pub(crate) depth: f64,
 }
@@ -44,8 +55,13 @@ impl Counters {
             let value: f64 = value.parse().unwrap_or(0.0);
             if name.starts_with("sallyport_fhir_calls_total{") && name.contains("outcome=\"success\"") {
                 counters.calls += value;
-            } else if name.starts_with("sallyport_gateway_hops_total{") && !name.contains("to=\"ehr\"") {
-                counters.hops += value;
+            } else if name.starts_with("sallyport_gateway_hops_total{") {
+                match name {
+                    name if name.contains("to=\"launch-auth\"") => counters.sessions += value,
+                    name if name.contains("to=\"token-vault\"") => counters.tokens += value,
+                    name if name.contains("to=\"kv\"") => counters.store += value,
+                    _ => {}
+                }
             } else if !name.contains("service=\"fhir-gateway\"") {
                 // Another service's spool in the same process.
             } else if name.starts_with("sallyport_audit_spool_records_total{") {
@@ -65,27 +81,36 @@ impl Counters {
             calls: self.calls - before.calls,
             records: self.records - before.records,
             syncs: self.syncs - before.syncs,
-            hops: self.hops - before.hops,
+            sessions: self.sessions - before.sessions,
+            tokens: self.tokens - before.tokens,
+            store: self.store - before.store,
             depth: self.depth,
         }
     }
 
-    /// Checks that `requests` warm reads over `took` did what they must and nothing more.
+    /// Checks that `requests` warm reads over `took` did what they must and nothing more; with `windows` of the EHR the
+    /// permits for them come from the store.
     ///
     /// # Errors
     /// Which count is wrong.
     #[expect(clippy::cast_precision_loss, reason = "counts of a bounded run")]
-    pub(crate) fn check(&self, requests: usize, took: Duration) -> anyhow::Result<()> {
+    pub(crate) fn check(&self, requests: usize, took: Duration, windows: u32) -> anyhow::Result<()> {
         let requests = requests as f64;
         ensure!(self.calls == requests, "{} calls for {requests} requests", self.calls);
         ensure!(self.records == 2.0 * requests, "{} durable records for {requests} requests", self.records);
         ensure!(self.syncs >= requests / 1_024.0, "{} fdatasync for {requests} requests", self.syncs);
-        // A session is kept for five seconds and then asked for anew, and so is news of the endpoint once a second: that
-        // is all a warm read may ever ask anybody else.
+        // A session is kept for five seconds and then asked for anew, a token for a minute, news of the endpoint for a
+        // second: that is all a warm read may ever ask anybody else.
         let seconds = took.as_secs_f64().ceil();
-        let renewed = (seconds / SESSION_SECONDS).floor() * LAUNCHES as f64 + seconds;
-        ensure!(self.hops <= renewed, "{} hops for {requests} warm reads in {seconds} s", self.hops);
-        Ok(())
+        let asked = |what: &str, asked: f64, most: f64| {
+            ensure!(asked <= most, "{asked} questions for {what} for {requests} warm reads in {seconds} s");
+            Ok(())
+        };
+        let windows = f64::from(windows);
+        asked("sessions", self.sessions, (seconds / SESSION_SECONDS).floor() * LAUNCHES as f64)?;
+        // They may have been had long before this turn.
+        asked("tokens", self.tokens, (seconds / TOKEN_SECONDS).ceil() * LAUNCHES as f64)?;
+        asked("news and permits", self.store, seconds + windows * (requests / LEASE + LEASES_END * seconds))
     }
 }
 
@@ -105,11 +130,19 @@ mod tests {
             sallyport_audit_spool_records_total{phase=\"EVENT\",service=\"audit\"} 9\n\
             sallyport_audit_spool_fdatasync_seconds_count{service=\"fhir-gateway\"} 3\n";
         let read = Counters::of(text);
-        assert_eq!((read.calls, read.records, read.syncs, read.hops), (7.0, 14.0, 3.0, 2.0));
+        assert_eq!((read.calls, read.records, read.syncs, read.store), (7.0, 14.0, 3.0, 2.0));
         let second = Duration::from_millis(900);
-        assert!(read.check(7, second).is_err(), "two hops within a second");
-        assert!(Counters { hops: 1.0, ..read }.check(7, second).is_ok());
-        assert!(Counters { hops: 1.0, syncs: 0.0, ..read }.check(7, second).is_err());
-        assert!(Counters { hops: 1.0, records: 15.0, ..read }.check(7, second).is_err());
+        assert!(read.check(7, second, 0).is_err(), "two questions within a second");
+        assert!(read.check(7, second, 1).is_ok(), "but for permits");
+        let one = Counters { store: 1.0, ..read };
+        assert!(one.check(7, second, 0).is_ok());
+        for wrong in [
+            Counters { syncs: 0.0, ..one },
+            Counters { records: 15.0, ..one },
+            Counters { sessions: 1.0, ..one },
+            Counters { tokens: 1_001.0, ..one },
+        ] {
+            assert!(wrong.check(7, second, 0).is_err(), "{wrong:?}");
+        }
     }
 }

@@ -92,7 +92,7 @@ fn under_valgrind(
     }
     let sample = if name == "gateway-1" { "0.01" } else { "1.0" };
     command.arg(std::env::current_exe()?);
-    command.args(targets::gateway_arguments(ehr, sample, false, &folder.join("data"))?);
+    command.args(targets::gateway_arguments(ehr, sample, targets::With::Itself, &folder.join("data"))?);
     let (process, serving) = Process::start_role(command, folder, name).context("under valgrind")?;
     Ok((process, serving.address))
 }

@@ -14,7 +14,7 @@ use crate::{
     cpu,
     report::Spread,
     roles::Serving,
-    targets::{self, Express, LAUNCHES, Process, Target},
+    targets::{self, Express, LAUNCHES, Process, Target, With},
 };
 
 /// What is measured how often.
@@ -26,6 +26,9 @@ pub(crate) struct ReadsArgs {
     /// Requests in one turn.
     #[arg(long, default_value_t = 20_000)]
     pub(crate) requests: usize,
+    /// Without nginx: the gateways beside each other alone.
+    #[arg(long)]
+    pub(crate) without_nginx: bool,
     /// Without Express, which needs Node, its packages and Redis.
     #[arg(long)]
     pub(crate) without_express: bool,
@@ -62,6 +65,10 @@ pub(crate) async fn run(args: &ReadsArgs) -> anyhow::Result<Reads> {
     let (_ehr, ehr) = Process::role(&["ehr"], folder.path(), "ehr")?;
     let mut express = None;
     let mut measured: Vec<Measured> = Vec::new();
+    if !args.without_nginx {
+        let target = targets::nginx(&ehr, folder.path())?;
+        measured.push(Measured { target, micros: Vec::new(), syncs: Vec::new() });
+    }
     for target in gateways(&ehr, folder.path())? {
         measured.push(Measured { target, micros: Vec::new(), syncs: Vec::new() });
     }
@@ -84,10 +91,10 @@ pub(crate) async fn run(args: &ReadsArgs) -> anyhow::Result<Reads> {
 
 fn gateways(ehr: &Serving, folder: &std::path::Path) -> anyhow::Result<Vec<Target>> {
     Ok(vec![
-        targets::nginx(ehr, folder)?,
-        targets::gateway("gateway-1", ehr, "0.01", false, folder)?,
-        targets::gateway("gateway-100", ehr, "1.0", false, folder)?,
-        targets::gateway("gateway-1-audit", ehr, "0.01", true, folder)?,
+        targets::gateway("gateway-1", ehr, "0.01", With::Itself, folder)?,
+        targets::gateway("gateway-1-windows", ehr, "0.01", With::Windows, folder)?,
+        targets::gateway("gateway-100", ehr, "1.0", With::Itself, folder)?,
+        targets::gateway("gateway-1-audit", ehr, "0.01", With::Audit, folder)?,
     ])
 }
 
@@ -109,7 +116,7 @@ async fn turn_of(measured: &mut Measured, requests: usize) -> anyhow::Result<()>
     measured.micros.push(used.as_secs_f64() * 1e6 / count as f64);
     if let (Some(before), Some(after)) = (before, counters(target).await?) {
         let added = after.since(before);
-        added.check(count, started.elapsed())?;
+        added.check(count, started.elapsed(), target.windows)?;
         measured.syncs.push(added.syncs * 1_000.0 / count as f64);
     }
     Ok(())
@@ -157,6 +164,7 @@ fn summary(args: &ReadsArgs, measured: &[Measured]) -> Reads {
     let pairs = [
         ("gateway-1", "nginx"),
         ("gateway-100", "nginx"),
+        ("gateway-1-windows", "gateway-1"),
         ("gateway-1-audit", "nginx"),
         ("express", "gateway-1"),
         ("express", "gateway-100"),

@@ -152,6 +152,8 @@ pub(crate) struct Target {
     pub(crate) metrics: Option<SocketAddr>,
     /// Whether its records go on to an audit service: their way belongs to a round.
     pub(crate) relays: bool,
+    /// How many windows of its EHR it counts.
+    pub(crate) windows: u32,
 }
 
 /// The EHR's fixed answers hold this.
@@ -176,6 +178,17 @@ pub(crate) fn our_requests(address: SocketAddr) -> anyhow::Result<Vec<Vec<u8>>> 
         .collect()
 }
 
+/// What a gateway is measured with beside its own work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum With {
+    /// Nothing.
+    Itself,
+    /// The audit service in its process.
+    Audit,
+    /// Windows of its EHR that do not bind.
+    Windows,
+}
+
 /// The gateway at a sampling ratio.
 ///
 /// # Errors
@@ -184,14 +197,22 @@ pub(crate) fn gateway(
     name: &'static str,
     ehr: &Serving,
     sample: &str,
-    with_audit: bool,
+    with: With,
     folder: &Path,
 ) -> anyhow::Result<Target> {
-    let arguments = gateway_arguments(ehr, sample, with_audit, &folder.join(name))?;
+    let arguments = gateway_arguments(ehr, sample, with, &folder.join(name))?;
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (process, serving) = Process::role(&arguments, folder, name)?;
     let load = load(serving.address, our_requests(serving.address)?);
-    Ok(Target { name, process, load, share: 1.0, metrics: serving.beside, relays: with_audit })
+    Ok(Target {
+        name,
+        process,
+        load,
+        share: 1.0,
+        metrics: serving.beside,
+        relays: with == With::Audit,
+        windows: if with == With::Windows { 2 } else { 0 },
+    })
 }
 
 /// What the gateway's role is told.
@@ -201,7 +222,7 @@ pub(crate) fn gateway(
 pub(crate) fn gateway_arguments(
     ehr: &Serving,
     sample: &str,
-    with_audit: bool,
+    with: With,
     data: &Path,
 ) -> anyhow::Result<Vec<String>> {
     let spans = ehr.beside.context("the EHR takes spans")?.to_string();
@@ -209,8 +230,10 @@ pub(crate) fn gateway_arguments(
         ["gateway", "--ehr", &ehr.address.to_string(), "--spans", &spans, "--sample", sample, "--data"];
     let mut arguments: Vec<String> = given.map(str::to_owned).to_vec();
     arguments.push(data.to_string_lossy().into_owned());
-    if with_audit {
-        arguments.push("--with-audit".to_owned());
+    match with {
+        With::Itself => {}
+        With::Audit => arguments.push("--with-audit".to_owned()),
+        With::Windows => arguments.push("--with-windows".to_owned()),
     }
     Ok(arguments)
 }

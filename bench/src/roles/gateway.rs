@@ -29,6 +29,9 @@ pub(crate) struct GatewayArgs {
     /// The audit service in the same process: records are relayed and stored as well.
     #[arg(long)]
     with_audit: bool,
+    /// The EHR takes only so many calls in a minute and in a second: more than come, so that none is refused.
+    #[arg(long)]
+    with_windows: bool,
 }
 
 const TENANT: &str = r#"[tenant]
@@ -45,7 +48,7 @@ fhir_base = "{ehr}/fhir"
 authorize_origins = ["{ehr}"]
 token_origins = ["{ehr}"]
 frame_ancestors = ["{ehr}"]
-
+{windows}
 [[registration]]
 id = "bench"
 endpoint = "main"
@@ -70,6 +73,16 @@ types = ["*"]
 permit = true
 "#;
 
+/// Two windows as the strictest products have them, and far wider: what is measured is counting, not waiting.
+const WINDOWS: &str = r#"
+[[endpoint.override]]
+key = "limits.windows"
+value = ["60000000/60s minute-aligned fhir-and-auth per-base", "1000000/1s rolling fhir per-client"]
+owner = "the bench"
+reason = "what a limit costs that does not bind"
+expires = 2099-12-31
+"#;
+
 /// Room for every record of a run: without an audit service nothing leaves the spool.
 const CONFIG: &str = r#"[server]
 listen = "127.0.0.1:0"
@@ -87,7 +100,9 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<()> {
     let mut ending = Ending::listen()?;
     let tenants = args.data.join("tenants");
     fs::create_dir_all(&tenants)?;
-    fs::write(tenants.join("bench.toml"), TENANT.replace("{ehr}", &format!("http://{}", args.ehr)))?;
+    let tenant = TENANT.replace("{ehr}", &format!("http://{}", args.ehr));
+    let tenant = tenant.replace("{windows}", if args.with_windows { WINDOWS } else { "" });
+    fs::write(tenants.join("bench.toml"), tenant)?;
     let config = args.data.join("config.toml");
     fs::write(&config, CONFIG)?;
     let telemetry = sallyport_telemetry::init(Settings {

@@ -58,6 +58,7 @@ impl Express {
             share: 0.15,
             metrics: None,
             relays: false,
+            windows: 0,
         };
         Ok(Self { target, redis })
     }

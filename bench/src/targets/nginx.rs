@@ -44,7 +44,7 @@ pub(crate) fn nginx(ehr: &Serving, folder: &Path) -> anyhow::Result<Target> {
     let mut process = Process::start(command, folder, "nginx")?;
     process.listening(address)?;
     let load = load(address, our_requests(address)?);
-    Ok(Target { name: "nginx", process, load, share: 1.0, metrics: None, relays: false })
+    Ok(Target { name: "nginx", process, load, share: 1.0, metrics: None, relays: false, windows: 0 })
 }
 
 /// The command, with its configuration written, and where it will listen.

@@ -181,7 +181,8 @@ codes! {
     RunUnknown = "run.unknown", NotFound, "There is no such run.", "List runs with `sallyport jobs list`.";
     RunStateRefused = "run.state", Conflict, "The run is not in a state in which this can be done.", "Look at it with `sallyport jobs show`.";
     RunDenied = "run.denied", Denied, "The job's authority does not fit what it asked for.", "Check the job's definition: its registration, feature, purpose and cohort, and whose grant it runs on.";
-    RunScopeChanged = "run.scope_changed", Conflict, "What the EHR grants is not what the job was started with, so it was stopped.", "Compare the job's scopes with what the EHR's administrator allows, then start a new run.";
+    LookNotConfigured = "look.not_configured", Conflict, "Nobody has said how this endpoint is looked at without a person.", "Add [endpoint.look] to the tenant's file: a registration for services, its feature, and test patients.";
+    LookDenied = "look.denied", Denied, "This patient is not one of the endpoint's test patients.", "A look without a person is at the patients in [endpoint.look] alone; anybody else needs a person's launch.";
     RunExpired = "run.expired", Conflict, "The job's hold on this piece of work has ended.", "Nothing to do: whoever holds it now goes on from the last checkpoint.";
     BulkHandleInvalid = "bulk.handle_invalid", Invalid, "This handle of an export or a file is not of this run.", "Ask for the export's status again.";
     BulkForeignAddress = "bulk.foreign_address", Upstream, "The EHR's export pointed to an address that is not registered for it.", "Nothing was sent there. If it is the EHR's, an administrator adds it to the endpoint's bulk_origins or bulk_file_origins.";

@@ -59,6 +59,7 @@ mod switches {
         ("manifest-followed-anywhere", "5: a file of an export is fetched wherever the manifest says"),
         ("bulk-handle-of-any-run", "5: the address of another run's or tenant's export opens"),
         ("run-scope-unchecked", "9: a run goes on under other scopes than it pinned"),
+        ("look-at-anybody", "3: an endpoint is looked at through a patient who is no test patient"),
         ("run-outlives-its-lease", "9: a batch calls on after its lease has ended"),
         ("stream-outlives-its-taker", "9: a file is kept open for a worker that takes nothing any more"),
         ("bulk-lines-unchecked", "3: lines of a file are released without a look"),

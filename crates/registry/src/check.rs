@@ -17,7 +17,7 @@ use crate::{
         AppPart, AuthKind, EndpointPart, FeaturePart, LaunchKind, RegistrationPart, ScopeVersion, TenantFile,
     },
     job::{Around, job_of},
-    product, validation,
+    look, product, validation,
 };
 
 /// Checks a file; `folder` is what relative paths in it are relative to. The error is a sentence for an operator.
@@ -54,6 +54,9 @@ pub(crate) fn tenant_of(file: TenantFile, builtin: &[Feature], folder: &Path) ->
                 .map_err(|reason| format!("registration {}: {reason}", part.id))?;
         }
         registrations.push(registration_of(part, endpoint.behaviour.known(), folder)?);
+    }
+    for endpoint in &endpoints {
+        look::check(endpoint, &registrations, &apps, &features)?;
     }
     if file.tenant.id.as_str().starts_with('_') {
         return Err("tenant ids starting with '_' are reserved".to_owned());
@@ -170,6 +173,9 @@ fn endpoint_of(part: EndpointPart, environment: Environment) -> Result<Endpoint,
         None => None,
     };
     let mapping: Mapping = named(&id, "mapping", part.mapping.as_deref())?;
+    let longest_id = *behaviour.known().data.max_id_length;
+    let look = part.look.map(|look| look::look_of(look, longest_id)).transpose();
+    let look = look.map_err(|reason| format!("endpoint {id}: {reason}"))?;
     Ok(Endpoint {
         id,
         name: part.name,
@@ -185,6 +191,7 @@ fn endpoint_of(part: EndpointPart, environment: Environment) -> Result<Endpoint,
         capability_fallback: part.capability_fallback,
         configured_version,
         mapping,
+        look,
         behaviour,
     })
 }

@@ -57,8 +57,17 @@ pub(crate) struct EndpointPart {
     pub(crate) capability_fallback: bool,
     pub(crate) fhir_version: Option<String>,
     pub(crate) mapping: Option<String>,
+    pub(crate) look: Option<LookPart>,
     #[serde(default, rename = "override")]
     pub(crate) overrides: Vec<OverridePart>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LookPart {
+    pub(crate) registration: RegistrationId,
+    pub(crate) feature: FeatureId,
+    pub(crate) patients: Vec<String>,
 }
 
 #[derive(Deserialize)]

@@ -10,6 +10,7 @@ mod feature;
 mod file;
 mod job;
 mod load;
+mod look;
 mod origin;
 mod policy;
 mod product;
@@ -20,6 +21,7 @@ pub use behaviour::{Behaviour, Override};
 pub use feature::{Feature, FeatureKind, Validation};
 pub use job::{Closed, Cohort, Hours, Job, JobIdentity, JobKind, Schedule, Stage, Zone};
 pub use load::{Entry, LoadError, Registry};
+pub use look::Look;
 pub use origin::Origin;
 pub use policy::{Policy, Rule};
 pub use tenant::{

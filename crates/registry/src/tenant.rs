@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use sallyport_clinical::{FhirVersion, Mapping};
 use sallyport_model::{AppId, EndpointId, FeatureId, RegistrationId, TenantId, VendorId, scope::Dialect};
 
-use crate::{Behaviour, Feature, Job, Origin, Policy};
+use crate::{Behaviour, Feature, Job, Look, Origin, Policy};
 
 /// What a tenant may do: a sandbox may use plain http on loopback and debugging aids, production may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -83,6 +83,8 @@ pub struct Endpoint {
     pub configured_version: Option<FhirVersion>,
     /// The version of the chart's mapping to which it is pinned.
     pub mapping: Mapping,
+    /// How it is looked at without a person; `None`: only at what it says of itself.
+    pub look: Option<Look>,
     /// How it behaves.
     pub behaviour: Behaviour,
 }

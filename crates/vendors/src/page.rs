@@ -46,6 +46,13 @@ pub fn markdown() -> String {
     page
 }
 
+/// What nobody could verify of a product: fact and the value that is gone by until somebody does.
+pub fn open_questions(profile: &Profile) -> Vec<(&'static str, String)> {
+    let open = FACTS.iter().map(|fact| (fact.name, (fact.get)(profile)));
+    let open = open.filter(|(_, shown)| shown.confidence == Confidence::Unverified);
+    open.map(|(name, shown)| (name, shown.text)).collect()
+}
+
 fn about(page: &mut String, profile: &Profile) {
     let known: Vec<&Named> =
         FACTS.iter().filter(|fact| (fact.get)(profile).confidence != Confidence::Assumed).collect();

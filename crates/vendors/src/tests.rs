@@ -32,6 +32,14 @@ fn nobody_is_believed_about_days_that_no_vendor_publishes() {
     }
 }
 
+#[test]
+fn what_is_open_is_listed_by_its_fact_and_what_is_known_is_not() {
+    let open = page::open_questions(&of("veradigm"));
+    assert!(open.contains(&("tokens.rotation", "unknown".to_owned())), "{open:?}");
+    assert!(open.iter().all(|(name, _)| *name != "oauth.audience"), "{open:?}");
+    assert!(page::open_questions(&of("generic")).is_empty(), "what nobody has looked at is no open question");
+}
+
 /// What section by section could not be verified stays marked until somebody verifies it.
 #[test]
 fn open_questions_are_marked() {

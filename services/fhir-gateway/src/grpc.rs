@@ -12,9 +12,9 @@ use sallyport_proto::{
     convert,
     gateway::v1::{
         CallRequest, CallResponse, CapabilityRequest, CapabilityResponse, CareGapsRequest, CareGapsResponse,
-        ChartRequest, ChartResponse, FetchBulkFileRequest, FetchBulkFileResponse, ProbeRequest,
-        ProbeResponse, SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest, WriteResponse,
-        WritesRequest, WritesResponse,
+        ChartRequest, ChartResponse, FetchBulkFileRequest, FetchBulkFileResponse, LookRequest, LookResponse,
+        ProbeRequest, ProbeResponse, SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest,
+        WriteResponse, WritesRequest, WritesResponse,
         fhir_gateway_server::{FhirGateway, FhirGatewayServer},
         writes_response,
     },
@@ -26,7 +26,7 @@ use crate::{
     Gateway,
     domain::{
         call,
-        capability::asked,
+        capability::{asked, looking},
         care_gaps, chart, context,
         session::{Session, sha256},
         view, write,
@@ -44,7 +44,8 @@ const ALLOW: AllowList = &[
     ("/sallyport.gateway.v1.FhirGateway/Call", &[ServiceName::JobWorker]),
     ("/sallyport.gateway.v1.FhirGateway/FetchBulkFile", &[ServiceName::JobWorker]),
     ("/sallyport.gateway.v1.FhirGateway/Probe", &[ServiceName::Operator]),
-    ("/sallyport.gateway.v1.FhirGateway/Capability", &[ServiceName::Operator, ServiceName::Web]),
+    ("/sallyport.gateway.v1.FhirGateway/Look", &[ServiceName::Operator]),
+    ("/sallyport.gateway.v1.FhirGateway/Capability", &[ServiceName::Operator]),
     ("/sallyport.gateway.v1.FhirGateway/Write", &[ServiceName::Web]),
     ("/sallyport.gateway.v1.FhirGateway/Writes", &[ServiceName::Web]),
 ];
@@ -138,9 +139,14 @@ impl FhirGateway for Edge {
     }
 
     async fn probe(&self, request: Request<ProbeRequest>) -> Result<Response<ProbeResponse>, Status> {
-        let request_id =
-            sallyport_rpc::request_id(&request).unwrap_or_else(|| RequestId::new(self.0.clock.as_ref()));
+        let request_id = self.request_id(&request);
         let told = asked::probe(&self.0, &request.into_inner(), request_id).await;
+        told.map(Response::new).map_err(|refusal| refused(&refusal))
+    }
+
+    async fn look(&self, request: Request<LookRequest>) -> Result<Response<LookResponse>, Status> {
+        let request_id = self.request_id(&request);
+        let told = Box::pin(looking::asked(&self.0, request.get_ref(), request_id)).await;
         told.map(Response::new).map_err(|refusal| refused(&refusal))
     }
 

@@ -13,7 +13,7 @@ pub use audit::{
     AuditArgs, AuditCommand, AuditQueryArgs, CheckArgs, ExportArgs, FormatArg, PhaseArg, ProveArgs,
     TrustArgs, VerifyArgs, WitnessArgs,
 };
-pub use endpoints::{AddEndpointArgs, CertifyArgs, MatrixArgs, ReconcileArgs};
+pub use endpoints::{AddEndpointArgs, AskerArgs, CertifyArgs, MatrixArgs, ReconcileArgs};
 pub use jobs::{Because, JobArgs, JobsCommand, RunArgs, WhoseArgs};
 pub use operate::{KeysCommand, ProbeArgs, RevokeArgs, RotateArgs, TokensCommand};
 
@@ -77,7 +77,7 @@ pub enum Command {
     Reconcile(ReconcileArgs),
     /// Say what of a tenant's EHRs this version was tried with. 0: all of it verified; 3: not all.
     Matrix(MatrixArgs),
-    /// Try what the chart needs on a registered endpoint, read-only, through an open launch. 0: all as expected; 3: not all.
+    /// Try what the chart needs on a registered endpoint, read-only, through an open launch or on its own grant. 0: all as expected; 3: not all.
     Certify(CertifyArgs),
     /// Look at an endpoint now and say what it offers and what changed. 0: nothing that a feature misses; 3: something.
     Probe(ProbeArgs),

@@ -3,6 +3,7 @@
 //! A library beside `main.rs` so that `tests/e2e` starts the same composition on free ports.
 
 pub mod add_endpoint;
+mod asker;
 pub mod audit;
 pub mod certify;
 pub mod check;

@@ -73,7 +73,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor(place) => doctor::run(place).await,
         Command::Healthcheck { url } => operate::healthcheck(&url).await,
         Command::Migrate(place) => migrate::run(place).await,
-        Command::Reconcile(args) => sallyport::reconcile::run(&args),
+        Command::Reconcile(args) => Box::pin(sallyport::reconcile::run(&args)).await,
         Command::Matrix(args) => sallyport::matrix::run(&args),
         Command::Certify(args) => Box::pin(sallyport::certify::run(args)).await,
         Command::Probe(args) => sallyport::probe::run(args).await,

@@ -41,6 +41,8 @@ struct Known<'m> {
     /// All of it was tried with this version and this mapping, and is verified.
     is_verified: bool,
     cells: Vec<&'m Cell>,
+    /// What of the product no vendor says and nobody has seen: its cells stand on what it is taken to be.
+    unverified: Vec<&'static str>,
 }
 
 /// `sallyport matrix`.
@@ -78,6 +80,7 @@ fn by_vendor(cells: &[Cell]) -> Matrix<'_> {
 
 fn of<'m>(endpoint: &Endpoint, matrix: &Matrix<'m>) -> Known<'m> {
     let mapping = endpoint.mapping.to_string();
+    let open = sallyport_vendors::page::open_questions(endpoint.behaviour.known());
     let cells = matrix.get(endpoint.vendor.as_str()).cloned().unwrap_or_default();
     let is_current = |cell: &&&Cell| cell.mapping == mapping && cell.version == env!("CARGO_PKG_VERSION");
     let verified = cells.iter().filter(is_current).filter(|cell| cell.state == "verified").count();
@@ -87,6 +90,7 @@ fn of<'m>(endpoint: &Endpoint, matrix: &Matrix<'m>) -> Known<'m> {
         mapping,
         is_verified: !cells.is_empty() && verified == cells.len(),
         cells,
+        unverified: open.into_iter().map(|(fact, _)| fact).collect(),
     }
 }
 
@@ -113,6 +117,9 @@ fn story(known: &Known<'_>) -> String {
             text.push_str(&format!(": {why}"));
         }
         text.push('\n');
+    }
+    if !known.unverified.is_empty() {
+        text.push_str(&format!("  unverified   of the product itself: {}\n", known.unverified.join(", ")));
     }
     text
 }
@@ -155,6 +162,7 @@ mod tests {
             text.contains("1 of 2 verified") && text.contains("degraded     search Condition: 5 of 7"),
             "{text}"
         );
+        assert!(text.contains("unverified   of the product itself: "), "{text}");
     }
 
     #[test]

@@ -37,7 +37,7 @@ use crate::{
 pub(crate) const ALLOW: AllowList = &[
     ("/sallyport.vault.v1.TokenVault/Exchange", &[ServiceName::LaunchAuth]),
     ("/sallyport.vault.v1.TokenVault/AccessToken", &[ServiceName::FhirGateway]),
-    ("/sallyport.vault.v1.TokenVault/ClientCredentials", &[ServiceName::JobWorker]),
+    ("/sallyport.vault.v1.TokenVault/ClientCredentials", &[ServiceName::FhirGateway, ServiceName::JobWorker]),
     ("/sallyport.vault.v1.TokenVault/CheckGrant", &[ServiceName::JobWorker]),
     ("/sallyport.vault.v1.TokenVault/Revoke", &[ServiceName::LaunchAuth, ServiceName::Operator]),
     ("/sallyport.vault.v1.TokenVault/PublicKeys", &[ServiceName::LaunchAuth]),

@@ -152,6 +152,14 @@ impl Bench {
         Self::start_with(TIGHT).await
     }
 
+    /// Starts one whose EHR is that product, and launches.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub async fn of(profile: &str) -> anyhow::Result<Self> {
+        Self::start_with(&format!("[sandbox_ehr]\nprofile = \"{profile}\"\n")).await
+    }
+
     /// Starts one as it is delivered, and launches.
     ///
     /// # Errors
@@ -234,6 +242,22 @@ impl Bench {
         }
         told.dedup();
         Ok(if told.is_empty() { "whole".to_owned() } else { format!("partial {}", told.join(" ")) })
+    }
+
+    /// Reads a section of the chart.
+    ///
+    /// # Errors
+    /// When the instance does not answer.
+    pub async fn section(&mut self, section: &str) -> anyhow::Result<Value> {
+        self.get("api", &format!("v1/chart/{section}")).await?.json()
+    }
+
+    /// Searches to the end, with no fault but the product's own.
+    ///
+    /// # Errors
+    /// When the instance does not answer.
+    pub async fn asked(&mut self, below: &str) -> anyhow::Result<String> {
+        self.walk(below).await
     }
 
     /// Reads a section of the chart while the EHR masks what it holds.

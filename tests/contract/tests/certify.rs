@@ -5,10 +5,21 @@ use std::path::PathBuf;
 
 use sallyport::{
     certify::{self, row::State},
-    cli::CertifyArgs,
+    cli::{AskerArgs, CertifyArgs},
     demo::{browser::Browser, ehr_launch},
 };
 use sallyport_test_e2e::world::World;
+
+/// A person's launch.
+fn asker(world: &World, launch: String, cookie_file: PathBuf) -> AskerArgs {
+    AskerArgs {
+        launch: Some(launch),
+        cookie_file: Some(cookie_file),
+        reason: "a test".to_owned(),
+        place: world.outside.ready.place(),
+        ..AskerArgs::default()
+    }
+}
 
 /// Certifies the instance's own EHR as that product.
 async fn certified(profile: &str, rows: Option<PathBuf>) -> anyhow::Result<(certify::Report, World)> {
@@ -23,13 +34,9 @@ async fn certified(profile: &str, rows: Option<PathBuf>) -> anyhow::Result<(cert
     let args = CertifyArgs {
         endpoint: "sandbox".to_owned(),
         tenant: "general".to_owned(),
-        launch: launched.launch.to_string(),
-        cookie_file: file,
-        app: None,
         json: false,
         rows,
-        reason: "a test".to_owned(),
-        place: world.outside.ready.place(),
+        asker: asker(&world, launched.launch.to_string(), file),
     };
     Ok((certify::certify(&args).await?, world))
 }
@@ -77,13 +84,9 @@ async fn a_launch_that_is_not_open_certifies_nothing() -> anyhow::Result<()> {
     let args = CertifyArgs {
         endpoint: "sandbox".to_owned(),
         tenant: "general".to_owned(),
-        launch: "0".repeat(32),
-        cookie_file: file,
-        app: None,
         json: false,
         rows: None,
-        reason: "a test".to_owned(),
-        place: world.outside.ready.place(),
+        asker: asker(&world, "0".repeat(32), file),
     };
     let refused = certify::certify(&args).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
     anyhow::ensure!(refused.contains("not open"), "{refused}");

@@ -63,3 +63,17 @@ async fn what_the_ehr_masks_is_shown_as_withheld_and_not_as_unknown() -> anyhow:
     }
     bench.stop().await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_type_that_the_product_forbids_though_it_was_granted_is_the_ehrs_refusal_and_nothing_else_of_the_chart()
+-> anyhow::Result<()> {
+    let mut bench = Bench::of("veradigm").await?;
+    let found = bench.asked("Coverage").await?;
+    anyhow::ensure!(found == "refused ehr.forbidden", "{found}");
+    let coverage = bench.section("coverage").await?;
+    anyhow::ensure!(coverage["state"] == "withheld", "{coverage}");
+    let found = bench.asked("Condition").await?;
+    anyhow::ensure!(found == "whole", "the rest goes on: {found}");
+    anyhow::ensure!(bench.section("problems").await?["state"] == "complete");
+    bench.stop().await
+}

@@ -1,11 +1,14 @@
 //! Generated queries over all products, two patients in turns: nobody else's canary comes out. 5,000 of them; 100,000 with
-//! SALLYPORT_TEST_LONG=1. SALLYPORT_TEST_SEED repeats a run.
+//! SALLYPORT_TEST_LONG=1; SALLYPORT_TEST_QUERIES says another number. SALLYPORT_TEST_SEED repeats a run.
 
 use sallyport_test_contract::oracle::{self, Kind};
 use sallyport_testkit::assurance::Report;
 
 fn queries() -> usize {
-    if std::env::var("SALLYPORT_TEST_LONG").is_ok_and(|long| long == "1") { 100_000 } else { 5_000 }
+    let given = std::env::var("SALLYPORT_TEST_QUERIES").ok().and_then(|queries| queries.parse().ok());
+    let usual =
+        if std::env::var("SALLYPORT_TEST_LONG").is_ok_and(|long| long == "1") { 100_000 } else { 5_000 };
+    given.unwrap_or(usual)
 }
 
 fn seed() -> u64 {

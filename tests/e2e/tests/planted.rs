@@ -90,6 +90,7 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("bulk-handle-of-any-run", "fhir-gateway"),
     ("bulk-lines-unchecked", "fhir-gateway"),
     ("run-scope-unchecked", "fhir-gateway"),
+    ("look-at-anybody", "fhir-gateway"),
     ("run-outlives-its-lease", "fhir-gateway"),
     ("stream-outlives-its-taker", "fhir-gateway"),
     ("background-pause-cut", "fhir-gateway"),

@@ -197,6 +197,7 @@ impl Matrix {
                 cell.since
             ));
         }
+        page.push_str(&unverified(self.0.values()));
         page.push_str("\n## Shown by\n\n| product | vendor profile | test | mapping | version | since |\n| --- | --- | --- | --- | --- | --- |\n");
         for product in &products {
             let of: Vec<&Cell> = self.0.values().filter(|cell| cell.profile == *product).collect();
@@ -209,6 +210,27 @@ impl Matrix {
         }
         page
     }
+}
+
+/// What nobody could verify of the products themselves: a cell above stands on these.
+fn unverified<'c>(cells: impl Iterator<Item = &'c Cell>) -> String {
+    let mut text = String::from(
+        "\n## Unverified: what no vendor says and nobody has seen\n\n\
+         The products are imitated, and spoken to, as the value says until somebody finds out. `sallyport certify` at a real endpoint does.\n\n\
+         | product | vendor profile | fact | taken to be |\n| --- | --- | --- | --- |\n",
+    );
+    let products: BTreeMap<&str, &str> =
+        cells.map(|cell| (cell.profile.as_str(), cell.vendor.as_str())).collect();
+    for (product, vendor) in products {
+        let Some(profile) = sallyport_vendors::all().iter().find(|profile| profile.id == vendor) else {
+            continue;
+        };
+        for (fact, value) in sallyport_vendors::page::open_questions(profile) {
+            let value = value.replace('|', "\\|").replace('<', "&lt;");
+            text.push_str(&format!("| {product} | `{vendor}` | `{fact}` | {value} |\n"));
+        }
+    }
+    text
 }
 
 fn mark(state: Option<State>) -> &'static str {
@@ -254,6 +276,13 @@ mod tests {
         assert!(same.page().contains("2026-01-01"));
         let better = after(same, State::Verified, "2026-01-03");
         assert!(better.page().contains("2026-01-03") && !better.page().contains("2026-01-01"));
+    }
+
+    #[test]
+    fn what_nobody_could_verify_of_a_product_stands_beside_its_cells() {
+        let page = after(Matrix::default(), State::Verified, "2026-01-01").page();
+        assert!(page.contains("| epic | `epic` | `registration.approval_days` | none |"), "{page}");
+        assert!(!page.contains("`oauth.pkce`"), "what the vendor says is not open");
     }
 
     #[test]

@@ -140,3 +140,31 @@ fn a_registration_id_is_unique_over_all_tenants() {
     let files = [(PathBuf::from("a.toml"), SANDBOX.to_owned()), (PathBuf::from("b.toml"), other)];
     assert!(Registry::from_texts(&files).err().unwrap().to_string().contains("unique over all tenants"));
 }
+
+#[test]
+fn a_look_is_a_services_own_at_that_endpoint_and_at_named_test_patients() {
+    let service = SANDBOX
+        .replace("launches = [\"ehr\", \"standalone\"]", "launches = [\"backend\"]")
+        .replace("auth = \"public\"", "auth = \"private_key_jwt\"")
+        .replace("[\"patient-summary\"]", "[\"patient-summary\", \"population-report\"]");
+    let with = |look: &str| service.replace("[[registration]]", &format!("{look}\n[[registration]]"));
+    let look =
+        "[endpoint.look]\nregistration = \"sandbox\"\nfeature = \"population-report\"\npatients = [\"zz-1\"]";
+    let registry = load(&with(look)).unwrap();
+    let found = registry.tenants()[0].endpoints[0].look.clone().unwrap();
+    assert_eq!(found.patients[0].expose(), "zz-1");
+    assert!(!format!("{found:?}").contains("zz-1"));
+    for (from, to, word) in [
+        ("[\"zz-1\"]", "[]", "1 to 5"),
+        ("[\"zz-1\"]", "[\"a\", \"b\", \"c\", \"d\", \"e\", \"f\"]", "1 to 5"),
+        ("\"zz-1\"", "\"../x\"", "no logical id"),
+        ("\"zz-1\"", "\"*\"", "no logical id"),
+        ("\"sandbox\"", "\"another\"", "is not one of this endpoint"),
+        ("population-report", "patient-summary", "not one of kind \"service\""),
+    ] {
+        let refused = reason(&with(&look.replace(from, to)));
+        assert!(refused.contains(word), "{to}: {refused}");
+    }
+    let person = with(look).replace("[\"backend\"]", "[\"ehr\"]");
+    assert!(reason(&person).contains("is not one of this endpoint"), "{}", reason(&person));
+}

@@ -14,9 +14,9 @@ use http::Uri;
 use sallyport_model::ServiceName;
 use sallyport_proto::gateway::v1::{
     CallRequest, CallResponse, CapabilityRequest, CapabilityResponse, CareGapsRequest, CareGapsResponse,
-    ChartRequest, ChartResponse, FetchBulkFileRequest, FetchBulkFileResponse, ProbeRequest, ProbeResponse,
-    SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest, WriteResponse, WritesRequest,
-    WritesResponse,
+    ChartRequest, ChartResponse, FetchBulkFileRequest, FetchBulkFileResponse, LookRequest, LookResponse,
+    ProbeRequest, ProbeResponse, SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest,
+    WriteResponse, WritesRequest, WritesResponse,
     fhir_gateway_client::FhirGatewayClient,
     fhir_gateway_server::{FhirGateway, FhirGatewayServer},
 };
@@ -117,6 +117,10 @@ impl FhirGateway for Counting {
     }
 
     async fn probe(&self, _: Request<ProbeRequest>) -> Result<Response<ProbeResponse>, Status> {
+        Err(Status::unimplemented("nothing here looks at an endpoint"))
+    }
+
+    async fn look(&self, _: Request<LookRequest>) -> Result<Response<LookResponse>, Status> {
         Err(Status::unimplemented("nothing here looks at an endpoint"))
     }
 

@@ -190,7 +190,8 @@ async fn perform(
         Ok(((), Ok(answer))) => check_out(gateway, request, entry, prepared, &answer, &mut open).await,
         Ok(((), Err(refusal))) | Err(refusal) => Err(refusal),
     };
-    observe(gateway, prepared, &result);
+    let is_look = request.holder.run().is_some_and(|run| run.look.is_some());
+    observe(gateway, prepared, &result, is_look);
     match &result {
         Ok(released) => open.close(Ok(released.tally)),
         Err(refusal) => open.close(Err(refusal)),
@@ -198,10 +199,13 @@ async fn perform(
     result
 }
 
-/// Looks at the shape of what leaves, where that is switched on.
-fn observe(gateway: &Gateway, prepared: &Prepared, result: &Result<Released, Refusal>) {
+/// Looks at the shape of what leaves, where that is switched on or what the call is for.
+fn observe(gateway: &Gateway, prepared: &Prepared, result: &Result<Released, Refusal>, is_look: bool) {
     let Prepared { place, admitted, .. } = prepared;
     let (observed, asked) = (&gateway.capabilities.observed, admitted.asked());
+    if !observed.is_wanted(is_look, result.is_ok()) {
+        return;
+    }
     match result {
         Ok(released) => observed.released(&place.tenant, &place.endpoint, asked, &released.resources),
         Err(refusal) => observed.refused(&place.tenant, &place.endpoint, asked, refusal.code),

@@ -4,6 +4,7 @@
 pub(crate) mod asked;
 pub(crate) mod classify;
 pub(crate) mod diff;
+pub(crate) mod looking;
 pub(crate) mod observed;
 pub(crate) mod probe;
 pub(crate) mod rights;
@@ -37,11 +38,16 @@ const HOUR: Micros = 3_600_000_000;
 pub(crate) struct Capabilities {
     rights: DashMap<(TenantId, EndpointId), Arc<Rights>>,
     pub(crate) observed: Observed,
+    pub(crate) grants: looking::Grants,
 }
 
 impl Capabilities {
     pub(crate) fn new(sample_one_in: u64) -> Self {
-        Self { rights: DashMap::new(), observed: Observed::new(sample_one_in) }
+        Self {
+            rights: DashMap::new(),
+            observed: Observed::new(sample_one_in),
+            grants: looking::Grants::default(),
+        }
     }
 
     /// What the endpoint offers by its statement and answers.

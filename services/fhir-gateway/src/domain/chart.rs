@@ -112,7 +112,7 @@ impl Reading<'_> {
     /// Reads every page there is, within the deadline and the caps of one answer.
     async fn query(&self, query: &Query) -> Gathered {
         let mut gathered = Gathered::default();
-        let Ok(first) = self.interaction(query) else {
+        let Ok(first) = interaction(query, self.max_id_length) else {
             gathered.says(Code::Internal, query.resource_type);
             return gathered;
         };
@@ -157,20 +157,22 @@ impl Reading<'_> {
         };
         call::run(self.gateway, request).await
     }
+}
 
-    /// Through the same parser as a request from outside: the plan has no way around the tables.
-    fn interaction(&self, query: &Query) -> Result<Interaction, sallyport_fhir::Rejection> {
-        let (path, params) = match &query.interaction {
-            clinical::Interaction::Read(id) => (format!("/{}/{id}", query.resource_type), None),
-            clinical::Interaction::Search(params) => {
-                let encoded =
-                    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
-                (format!("/{}", query.resource_type), Some(encoded))
-            }
-        };
-        let request = RawRequest { method: Method::Get, path: &path, query: params.as_deref(), form: None };
-        Interaction::parse(&request, self.max_id_length)
-    }
+/// A query of the plan, through the same parser as a request from outside: the plan has no way around the tables.
+pub(crate) fn interaction(
+    query: &Query,
+    max_id_length: usize,
+) -> Result<Interaction, sallyport_fhir::Rejection> {
+    let (path, params) = match &query.interaction {
+        clinical::Interaction::Read(id) => (format!("/{}/{id}", query.resource_type), None),
+        clinical::Interaction::Search(params) => {
+            let encoded = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
+            (format!("/{}", query.resource_type), Some(encoded))
+        }
+    };
+    let request = RawRequest { method: Method::Get, path: &path, query: params.as_deref(), form: None };
+    Interaction::parse(&request, max_id_length)
 }
 
 impl Gathered {

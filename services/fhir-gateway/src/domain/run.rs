@@ -41,6 +41,8 @@ pub(crate) struct Run {
     pub(crate) pinned_scope: String,
     /// When the batch's lease ends.
     pub(crate) expires_at: Micros,
+    /// Why, where it is no job but a look at an endpoint (`capability/looking.rs`).
+    pub(crate) look: Option<String>,
 }
 
 /// Whose data a run is about.
@@ -106,6 +108,7 @@ impl Run {
             actor,
             whose,
             pinned,
+            look: None,
         })
     }
 
@@ -143,7 +146,7 @@ impl Run {
         if change.is_none() {
             return Ok(());
         }
-        Err(Refusal { scope_change: change.map(Box::new), ..Refusal::new(Code::RunScopeChanged) })
+        Err(Refusal { scope_change: change.map(Box::new), ..Refusal::new(Code::JobScopeChanged) })
     }
 }
 

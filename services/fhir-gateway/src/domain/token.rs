@@ -4,10 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use dashmap::DashMap;
 use sallyport_keyring::DataKey;
-use sallyport_model::{Clock, Code, GrantId, Micros, Secret, TenantId, scope::ScopeSet};
+use sallyport_model::{
+    Clock, Code, FeatureId, GrantId, Micros, RegistrationId, Secret, TenantId, scope::ScopeSet,
+};
 use sallyport_proto::{
     convert,
-    vault::v1::{AccessTokenRequest, AccessTokenResponse, token_vault_client::TokenVaultClient},
+    vault::v1::{
+        AccessTokenRequest, AccessTokenResponse, ClientCredentialsRequest,
+        token_vault_client::TokenVaultClient,
+    },
 };
 use sallyport_rpc::{Transport, code_of, once_more};
 use tokio::{sync::Mutex, time::Instant};
@@ -93,6 +98,26 @@ impl Tokens {
             Ok(Err(_panicked)) => Err(Code::Internal),
             Err(_elapsed) => Err(Code::DependencyDown),
         }
+    }
+
+    /// Opens a grant of a registration by itself, for looking at its endpoint: the grant, and what was granted.
+    pub(crate) async fn open_service(
+        &self,
+        tenant: &TenantId,
+        registration: &RegistrationId,
+        feature: &FeatureId,
+    ) -> Result<(GrantId, String), Code> {
+        self.0.metrics.hop("token-vault");
+        let mut request = tonic::Request::new(ClientCredentialsRequest {
+            tenant: tenant.as_str().to_owned(),
+            registration: registration.as_str().to_owned(),
+            feature: feature.as_str().to_owned(),
+        });
+        request.set_timeout(Duration::from_secs(30));
+        let answer = self.0.vault.clone().client_credentials(request).await;
+        let opened = answer.map_err(|status| code_of(&status))?.into_inner();
+        let grant = convert::grant_id(&opened.grant_id).map_err(|_shape| Code::Internal)?;
+        Ok((grant, opened.granted_scope))
     }
 
     /// Forgets a grant's token, e.g. when its session was revoked.

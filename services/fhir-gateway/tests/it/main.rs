@@ -18,6 +18,7 @@ mod costs;
 mod denials;
 mod ehr;
 mod limits;
+mod looks;
 mod malicious;
 mod owners;
 mod paging;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::Stream;
-use sallyport_model::{Clock, Code, LaunchId, ServiceName};
+use sallyport_model::{Clock, Code, GrantId, LaunchId, ServiceName};
 use sallyport_proto::{
     convert,
     jobs::v1 as jobs,
@@ -38,6 +38,7 @@ const LAUNCH: AllowList = &[
 ];
 const VAULT: AllowList = &[
     ("/sallyport.vault.v1.TokenVault/AccessToken", GATEWAY),
+    ("/sallyport.vault.v1.TokenVault/ClientCredentials", GATEWAY),
     ("/sallyport.vault.v1.TokenVault/WatchRevocations", GATEWAY),
 ];
 
@@ -105,6 +106,8 @@ pub(crate) struct Owners {
     pub(crate) vault_refuses: Arc<Mutex<Option<Code>>>,
     /// For whom the vault says that a grant is.
     pub(crate) grant_of: Arc<Mutex<GrantOf>>,
+    /// Grants that services opened.
+    pub(crate) opened: Arc<Mutex<Vec<Vec<u8>>>>,
     revoked: Arc<Mutex<Vec<What>>>,
     is_silent: Arc<AtomicBool>,
     version: Arc<AtomicI64>,
@@ -122,6 +125,7 @@ impl Owners {
             vault_refuses: Arc::default(),
             grant_of: Arc::default(),
             scans: Scans::default(),
+            opened: Arc::default(),
             revoked: Arc::default(),
             is_silent: Arc::default(),
             version: Arc::new(AtomicI64::new(1)),
@@ -289,9 +293,21 @@ impl TokenVault for Owners {
 
     async fn client_credentials(
         &self,
-        _: Request<vault::ClientCredentialsRequest>,
+        request: Request<vault::ClientCredentialsRequest>,
     ) -> Result<Response<vault::ClientCredentialsResponse>, Status> {
-        Err(Status::unimplemented(""))
+        if let Some(code) = *self.vault_refuses.lock().unwrap() {
+            return Err(status(code));
+        }
+        let asked = request.into_inner();
+        *self.grant_of.lock().unwrap() =
+            GrantOf { endpoint: "looked".into(), registration: asked.registration, is_service: true };
+        let grant_id = convert::id_bytes(GrantId::new(self.clock.as_ref()).uuid());
+        self.opened.lock().unwrap().push(grant_id.clone());
+        Ok(Response::new(vault::ClientCredentialsResponse {
+            grant_id,
+            granted_scope: self.token_scope.lock().unwrap().clone(),
+            access_expires_at: self.clock.now() + 300_000_000,
+        }))
     }
 
     async fn rotate_keys(

@@ -34,6 +34,7 @@ const SWITCHES: &[(&str, &str)] = &[
         "bulk_files::a_line_of_a_patient_outside_the_cohort_ends_the_file_and_does_not_leave",
     ),
     ("run-scope-unchecked", "runs::scopes_that_are_not_those_pinned_stop_the_run_and_are_named"),
+    ("look-at-anybody", "looks::nobody_but_a_test_patient_is_looked_at_and_only_by_reading"),
     ("run-outlives-its-lease", "runs::nothing_begins_and_nothing_is_released_after_the_lease"),
     ("stream-outlives-its-taker", "bulk_files::a_file_is_not_kept_open_for_a_worker_that_takes_nothing"),
     ("background-pause-cut", "runs::no_replica_calls_for_a_job_before_the_time_that_the_ehr_named"),

@@ -176,7 +176,7 @@ async fn scopes_that_are_not_those_pinned_stop_the_run_and_are_named() {
     assert_eq!(told[2], (vec![], words(&["system/*.rs"])));
     assert_eq!(told[3].0.len(), 3);
     assert!(world.ehr.seen().is_empty());
-    assert_eq!(world.ended().await.last().unwrap().code, "run.scope_changed");
+    assert_eq!(world.ended().await.last().unwrap().code, "job.scope_changed");
 }
 
 #[tokio::test]

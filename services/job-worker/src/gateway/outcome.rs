@@ -26,7 +26,7 @@ pub(super) fn fault(code: Code, gateway: &Gateway) -> Fault {
         | Code::SessionRevoked
         | Code::SessionExpired
         | Code::RunDenied
-        | Code::RunScopeChanged
+        | Code::JobScopeChanged
         | Code::FeatureUnknown
         | Code::FeatureOff
         | Code::BackendNotAllowed

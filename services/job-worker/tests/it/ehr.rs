@@ -159,6 +159,13 @@ impl FhirGateway for Ehr {
         Err(Status::unimplemented(""))
     }
 
+    async fn look(
+        &self,
+        _: Request<gateway::LookRequest>,
+    ) -> Result<Response<gateway::LookResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn capability(
         &self,
         _: Request<gateway::CapabilityRequest>,

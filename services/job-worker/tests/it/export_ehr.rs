@@ -205,6 +205,13 @@ impl FhirGateway for Exports {
         Err(Status::unimplemented(""))
     }
 
+    async fn look(
+        &self,
+        _: Request<gateway::LookRequest>,
+    ) -> Result<Response<gateway::LookResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn capability(
         &self,
         _: Request<gateway::CapabilityRequest>,

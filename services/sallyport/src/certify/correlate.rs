@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use sallyport_model::{LaunchId, ServiceName};
+use sallyport_model::{LaunchId, Micros, ServiceName};
 use sallyport_proto::{
     audit::v1::{Phase, QueryRequest, Record, audit_client::AuditClient},
     convert,
@@ -18,17 +18,18 @@ const BETWEEN: Duration = Duration::from_millis(100);
 /// Adds what the log knows of each exchange.
 pub(super) async fn with_the_log(
     args: &CertifyArgs,
-    launch: LaunchId,
+    (launch, started): (Option<LaunchId>, Micros),
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let mut audit = AuditClient::new(operator::reach(&args.place, ServiceName::Audit).await?);
+    let mut audit = AuditClient::new(operator::reach(&args.asker.place, ServiceName::Audit).await?);
     for look in 1..=LOOKS {
         let question = QueryRequest {
             tenant: args.tenant.clone(),
-            launch_id: convert::id_bytes(launch.uuid()),
+            launch_id: launch.map(|launch| convert::id_bytes(launch.uuid())).unwrap_or_default(),
+            from: started,
             limit: 1_000,
             operator: std::env::var("USER").unwrap_or_else(|_unset| "operator".to_owned()),
-            reason: args.reason.clone(),
+            reason: args.asker.reason.clone(),
             ..QueryRequest::default()
         };
         let records = audit.query(question).await.map_err(|status| refusal(&status))?.into_inner().records;

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use sallyport_clinical::Mapping;
-use sallyport_model::LaunchId;
 use serde_json::Value;
 use url::Url;
 
@@ -15,7 +14,7 @@ use super::{
     report::{Asked, Exchange, Report},
     row::{Row, State},
 };
-use crate::demo::browser::Page;
+use crate::{asker::Asker, demo::browser::Page};
 
 const FEATURE: &str = "patient-summary";
 /// No EHR has given this id out.
@@ -45,22 +44,18 @@ struct Run<'d, D> {
     mapping: Mapping,
 }
 
-/// Asks everything.
-pub(super) async fn all<D: Door>(
-    door: &mut D,
-    app: &Url,
-    launch: LaunchId,
-    report: Report,
-    mapping: Mapping,
-) -> anyhow::Result<Report> {
-    let session = door.get(&app.join(&format!("/session/{launch}"))?).await?;
-    ensure!(session.status == 200, "the launch is not open (status {}): launch again", session.status);
-    let session = session.json()?;
-    let patient = session.pointer("/tokenResponse/patient").and_then(Value::as_str);
-    let patient = patient.context("the launch has no patient in context")?.to_owned();
-    let base = app.join(&format!("/fhir/{launch}/"))?.to_string();
+/// Asks everything, about the first of the asker's patients.
+pub(super) async fn all(asker: &mut Asker, report: Report) -> anyhow::Result<Report> {
+    let patient = asker.patients.first().context("somebody to ask about")?.clone();
+    asker.turn_to(&patient);
+    let (base, mapping) = (asker.base.to_string(), asker.endpoint.mapping);
+    let patient = patient.expose().to_owned();
+    let launch = asker.launch;
+    let door = &mut asker.door;
     let mut run = Run { door, base, patient, report, mapping };
-    run.row("–", "launch", State::Verified, None);
+    if launch.is_some() {
+        run.row("–", "launch", State::Verified, None);
+    }
     run.metadata().await?;
     let mut ids = vec![("Patient", run.patient.clone())];
     for search in SEARCHES {

@@ -48,6 +48,8 @@ pub struct Report {
     pub vendor: String,
     /// The FHIR base.
     pub fhir_base: String,
+    /// On whose authority it was asked.
+    pub asked_by: &'static str,
     /// The app's version.
     pub version: String,
     /// When, in UTC.
@@ -68,8 +70,8 @@ impl Report {
     /// For people.
     pub fn text(&self) -> String {
         let mut out = format!(
-            "Certification of {}/{} ({}) with Sallyport {}, {}\nFHIR base: {}\nRead-only. No patient data is in this report; ids are left out.\n\n",
-            self.tenant, self.endpoint, self.vendor, self.version, self.at, self.fhir_base
+            "Certification of {}/{} ({}) with Sallyport {}, {}\nFHIR base: {}\nAsked on {}, read-only. No patient data is in this report; ids are left out.\n\n",
+            self.tenant, self.endpoint, self.vendor, self.version, self.at, self.fhir_base, self.asked_by
         );
         for asked in &self.asked {
             let _written = writeln!(

@@ -56,23 +56,32 @@ pub struct AddEndpointArgs {
 #[derive(clap::Args, Clone)]
 pub struct ReconcileArgs {
     /// Folder of records: Bundles (.json) and NDJSON. Nobody is called.
-    #[arg(long, value_name = "DIR")]
-    pub bundles: PathBuf,
-    /// The mapping that is: 2026.1 or 2026.2.
-    #[arg(long, default_value_t = Mapping::V2026_1)]
-    pub from: Mapping,
+    #[arg(long, value_name = "DIR", conflicts_with = "endpoint")]
+    pub bundles: Option<PathBuf>,
+    /// Or a registered endpoint, whose charts are read as they are now: of an open launch, or of its test patients.
+    #[arg(long, required_unless_present = "bundles", requires = "tenant")]
+    pub endpoint: Option<String>,
+    /// The endpoint's tenant.
+    #[arg(long)]
+    pub tenant: Option<String>,
+    /// The mapping that is: 2026.1 or 2026.2. Default: the endpoint's, else 2026.1.
+    #[arg(long)]
+    pub from: Option<Mapping>,
     /// The mapping that would be.
     #[arg(long, default_value_t = Mapping::V2026_2)]
     pub to: Mapping,
-    /// What the records are written in: DSTU2, STU3, R4, R4B or R5.
-    #[arg(long, default_value_t = FhirVersion::R4)]
-    pub fhir_version: FhirVersion,
+    /// What the records are written in: DSTU2, STU3, R4, R4B or R5. Default: as the endpoint's file says, else R4.
+    #[arg(long)]
+    pub fhir_version: Option<FhirVersion>,
     /// Show values too. They are patient data.
     #[arg(long)]
     pub values: bool,
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,
+    /// Who asks the endpoint.
+    #[command(flatten)]
+    pub asker: AskerArgs,
 }
 
 /// Options of `matrix`.
@@ -98,22 +107,33 @@ pub struct CertifyArgs {
     /// The tenant.
     #[arg(long)]
     pub tenant: String,
-    /// An open launch at that endpoint, by the handle in its page's address.
-    #[arg(long)]
-    pub launch: String,
-    /// File with the value of the launch's cookie (`__Host-s-…`), from the browser that launched it.
-    #[arg(long)]
-    pub cookie_file: PathBuf,
-    /// Where the app is reached. Default: `public_url` of the configuration.
-    #[arg(long)]
-    pub app: Option<String>,
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,
     /// Write the cells as JSON into this folder, as the compatibility matrix takes them.
     #[arg(long)]
     pub rows: Option<PathBuf>,
-    /// Why: recorded beside the question to the audit log for the EHR's own request ids.
+    /// Who asks.
+    #[command(flatten)]
+    pub asker: AskerArgs,
+}
+
+/// On whose authority a registered endpoint is asked: a person's, or its own grant's.
+#[derive(clap::Args, Clone, Default)]
+pub struct AskerArgs {
+    /// An open launch at that endpoint, by the handle in its page's address.
+    #[arg(long, requires = "cookie_file")]
+    pub launch: Option<String>,
+    /// File with the value of the launch's cookie (`__Host-s-…`), from the browser that launched it.
+    #[arg(long, requires = "launch")]
+    pub cookie_file: Option<PathBuf>,
+    /// Without a person: on the registration's own grant, at the test patients of [endpoint.look].
+    #[arg(long, conflicts_with = "launch")]
+    pub backend: bool,
+    /// Where the app is reached. Default: `public_url` of the configuration.
+    #[arg(long)]
+    pub app: Option<String>,
+    /// Why: recorded beside what is asked.
     #[arg(long, default_value = "certification")]
     pub reason: String,
     /// Which instance.

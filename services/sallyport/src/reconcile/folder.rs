@@ -1,7 +1,7 @@
 //! Records in a folder: Bundles (`.json`, whole or one resource a file) and NDJSON, sorted into charts.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -17,6 +17,8 @@ pub(super) struct Records {
     pub(super) charts: BTreeMap<String, BTreeMap<Section, Vec<String>>>,
     /// How many resources are of no section, or of nobody.
     pub(super) left_out: usize,
+    /// What of a live chart could not be read, by section.
+    pub(super) unread: BTreeSet<String>,
     medications: Vec<String>,
     unnamed: usize,
 }

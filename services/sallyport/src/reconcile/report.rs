@@ -28,10 +28,16 @@ pub struct Report {
     pub resources: usize,
     /// How many were in no chart: of no section, or of nobody.
     pub left_out: usize,
+    /// What of a live chart could not be read, by section, and so was not compared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
     /// What would change, by section and element.
     pub lines: Vec<Line>,
     #[serde(skip)]
     shows_values: bool,
+    /// Entries of a live chart are named by the ids of somebody's records.
+    #[serde(skip)]
+    shows_ids: bool,
 }
 
 /// One element that would change.
@@ -47,7 +53,8 @@ pub struct Line {
     pub entries: usize,
     /// In how many charts.
     pub charts: usize,
-    /// One of the entries.
+    /// One of the entries; of a live chart only when values were asked for.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub example: String,
     /// Before and after with how many entries, the commonest first; only when values were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -69,17 +76,24 @@ pub struct Values {
 const MAX_VALUES: usize = 10;
 
 impl Report {
-    pub(super) fn new(args: &ReconcileArgs, records: &Records) -> Self {
+    pub(super) fn new(
+        args: &ReconcileArgs,
+        from: Mapping,
+        fhir_version: FhirVersion,
+        records: &Records,
+    ) -> Self {
         Self {
-            from: args.from,
+            from,
             to: args.to,
-            fhir_version: args.fhir_version,
+            fhir_version,
             charts: records.charts.len(),
             changed_charts: 0,
             resources: records.charts.values().flat_map(BTreeMap::values).map(Vec::len).sum(),
             left_out: records.left_out,
+            unread: records.unread.iter().cloned().collect(),
             lines: Vec::new(),
             shows_values: args.values,
+            shows_ids: args.values || args.bundles.is_some(),
         }
     }
 
@@ -98,7 +112,7 @@ impl Report {
                     kind: change.kind,
                     entries: 0,
                     charts: 0,
-                    example: change.entry.clone(),
+                    example: if self.shows_ids { change.entry.clone() } else { String::new() },
                     values: Vec::new(),
                 });
                 self.lines.len() - 1
@@ -146,6 +160,9 @@ impl std::fmt::Display for Report {
         )?;
         if self.left_out > 0 {
             writeln!(f, "  {} resources belong to no chart and were left out", self.left_out)?;
+        }
+        for told in &self.unread {
+            writeln!(f, "  not compared, {told}")?;
         }
         for line in &self.lines {
             let element = if line.element.is_empty() { "(whole entries)" } else { &line.element };

@@ -1,6 +1,7 @@
-use sallyport_clinical::{FhirVersion, Mapping, Section, reconcile::ChangeKind};
+use sallyport_clinical::{Mapping, Section, reconcile::ChangeKind};
 
 use super::*;
+use crate::cli::AskerArgs;
 
 fn saturation(id: &str, patient: &str, first: &str, second: &str) -> String {
     format!(
@@ -31,19 +32,22 @@ fn folder() -> tempfile::TempDir {
 
 fn args(folder: &tempfile::TempDir, to: Mapping, values: bool) -> ReconcileArgs {
     ReconcileArgs {
-        bundles: folder.path().to_owned(),
-        from: Mapping::V2026_1,
+        bundles: Some(folder.path().to_owned()),
+        endpoint: None,
+        tenant: None,
+        from: None,
         to,
-        fhir_version: FhirVersion::R4,
+        fhir_version: None,
         values,
         json: false,
+        asker: AskerArgs::default(),
     }
 }
 
-#[test]
-fn what_would_change_is_counted_and_values_stay_out_of_sight() {
+#[tokio::test]
+async fn what_would_change_is_counted_and_values_stay_out_of_sight() {
     let folder = folder();
-    let report = examine(&args(&folder, Mapping::V2026_2, false)).unwrap();
+    let report = examine(&args(&folder, Mapping::V2026_2, false)).await.unwrap();
     assert_eq!((report.charts, report.resources, report.left_out), (2, 4, 1));
     assert_eq!(report.changed_charts, 2);
     let code = report.lines.iter().find(|l| l.element == "what.value.code.code").unwrap();
@@ -57,39 +61,39 @@ fn what_would_change_is_counted_and_values_stay_out_of_sight() {
     assert!(!text.contains("59408-5") && !serde_json::to_string(&report).unwrap().contains("59408-5"));
 }
 
-#[test]
-fn values_are_shown_when_asked_for() {
+#[tokio::test]
+async fn values_are_shown_when_asked_for() {
     let folder = folder();
-    let text = examine(&args(&folder, Mapping::V2026_2, true)).unwrap().to_string();
+    let text = examine(&args(&folder, Mapping::V2026_2, true)).await.unwrap().to_string();
     assert!(text.contains("59408-5 -> 2708-6 (1)"), "{text}");
 }
 
-#[test]
-fn between_a_mapping_and_itself_nothing_changes_and_the_command_ends_well() {
+#[tokio::test]
+async fn between_a_mapping_and_itself_nothing_changes_and_the_command_ends_well() {
     let folder = folder();
-    let report = examine(&args(&folder, Mapping::V2026_1, true)).unwrap();
+    let report = examine(&args(&folder, Mapping::V2026_1, true)).await.unwrap();
     assert!(report.lines.is_empty() && report.to_string().ends_with("Nothing would change.\n"));
 }
 
-#[test]
-fn a_resource_without_an_id_is_named_by_its_entry() {
+#[tokio::test]
+async fn a_resource_without_an_id_is_named_by_its_entry() {
     let folder = tempfile::tempdir().unwrap();
     let resource = saturation("x", "urn:uuid:p1", "59408-5", "2708-6").replace(r#""id":"x","#, "");
     let bundle = format!(
         r#"{{"entry":[{{"fullUrl":"urn:uuid:p1","resource":{{"resourceType":"Patient"}}}},{{"fullUrl":"urn:uuid:o-1","resource":{resource}}},{{"resource":{resource}}}]}}"#
     );
     std::fs::write(folder.path().join("a.json"), bundle).unwrap();
-    let report = examine(&args(&folder, Mapping::V2026_2, false)).unwrap();
+    let report = examine(&args(&folder, Mapping::V2026_2, false)).await.unwrap();
     assert_eq!((report.charts, report.resources, report.lines[0].entries), (1, 3, 2));
     assert_eq!(report.lines[0].example, "Observation/o-1");
 }
 
-#[test]
-fn a_folder_without_records_is_an_error_that_says_what_to_give() {
+#[tokio::test]
+async fn a_folder_without_records_is_an_error_that_says_what_to_give() {
     let folder = tempfile::tempdir().unwrap();
-    let error = examine(&args(&folder, Mapping::V2026_2, false)).unwrap_err();
+    let error = examine(&args(&folder, Mapping::V2026_2, false)).await.unwrap_err();
     assert!(error.to_string().contains("Bundles or NDJSON"), "{error}");
     std::fs::write(folder.path().join("x.json"), "not json, but SECRET").unwrap();
-    let error = format!("{:#}", examine(&args(&folder, Mapping::V2026_2, false)).unwrap_err());
+    let error = format!("{:#}", examine(&args(&folder, Mapping::V2026_2, false)).await.unwrap_err());
     assert!(error.contains("x.json") && !error.contains("SECRET"), "{error}");
 }

@@ -78,6 +78,11 @@ fn rows() -> Vec<String> {
     ]
 }
 
+/// Whether this run writes the page: what was compiled in is then the old one.
+fn is_written() -> bool {
+    std::env::var("SALLYPORT_GENERATE").is_ok_and(|mode| mode == "write")
+}
+
 /// The page with its table made anew: the rows that are known, the line under the head as wide as they are.
 fn rewritten(page: &str, rows: &[String]) -> String {
     let title = |line: &str| line.split('|').nth(1).map(str::trim).map(str::to_owned);
@@ -97,12 +102,12 @@ fn the_table_of_the_page_is_made_anew_and_nothing_else_of_it() {
         made.contains("| Issuer | New | Newer |\n\nText.\n") && made.contains("| Difference | `a` |"),
         "{made}"
     );
-    assert_eq!(rewritten(PAGE, &rows()), PAGE, "what is current stays as it is");
+    assert!(is_written() || rewritten(PAGE, &rows()) == PAGE, "what is current stays as it is");
 }
 
 #[test]
 fn the_page_about_the_profiles_tells_every_knob_as_it_is() {
-    if std::env::var("SALLYPORT_GENERATE").is_ok_and(|mode| mode == "write") {
+    if is_written() {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/SANDBOX-PROFILES.md");
         std::fs::write(path, rewritten(PAGE, &rows())).expect("docs can be written");
         return;
@@ -117,6 +122,6 @@ fn every_profile_differs_from_strict_in_what_it_is_for() {
     let strict = format!("{:?}", Profile::STRICT);
     for profile in Profile::all().iter().skip(1) {
         assert_ne!(format!("{profile:?}"), strict, "{}", profile.name);
-        assert!(PAGE.contains(&format!("`{}`", profile.name)));
+        assert!(is_written() || PAGE.contains(&format!("`{}`", profile.name)));
     }
 }

@@ -6,9 +6,9 @@ use sallyport_clinical::{Context, FhirVersion, Input, Mapping, ReadProblem, Sect
 use sallyport_model::{Clock, Code, LaunchId, PatientId, ServiceName, TestClock};
 use sallyport_proto::gateway::v1::{
     CallRequest, CallResponse, CapabilityRequest, CapabilityResponse, CareGapsRequest, CareGapsResponse,
-    ChartRequest, ChartResponse, FetchBulkFileRequest, FetchBulkFileResponse, ProbeRequest, ProbeResponse,
-    SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest, WriteResponse, WritesRequest,
-    WritesResponse,
+    ChartRequest, ChartResponse, FetchBulkFileRequest, FetchBulkFileResponse, LookRequest, LookResponse,
+    ProbeRequest, ProbeResponse, SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest,
+    WriteResponse, WritesRequest, WritesResponse,
     fhir_gateway_server::{FhirGateway, FhirGatewayServer},
     view_response::Feature,
 };
@@ -212,6 +212,10 @@ impl FhirGateway for Fake {
     }
 
     async fn probe(&self, _: Request<ProbeRequest>) -> Result<Response<ProbeResponse>, Status> {
+        Err(Status::unimplemented("nothing here looks at an endpoint"))
+    }
+
+    async fn look(&self, _: Request<LookRequest>) -> Result<Response<LookResponse>, Status> {
         Err(Status::unimplemented("nothing here looks at an endpoint"))
     }
 

@@ -5,6 +5,7 @@
 mod homes;
 mod layers;
 mod migrations;
+mod quirks;
 mod secrecy;
 mod sources;
 mod supply;

@@ -141,6 +141,7 @@ pub(super) const EXPIRED: &[Opening] = &[
 /// Every method.
 pub(super) const ROWS: &[Row] = &[
     looks::PROBE,
+    looks::LOOK,
     looks::CAPABILITY,
     Row {
         method: "/sallyport.launch.v1.LaunchAuth/Resolve",

@@ -1,4 +1,4 @@
-//! What operators and the console ask about an endpoint.
+//! What operators ask about an endpoint.
 
 use sallyport_model::{Code, EndpointId, RequestId, TenantId};
 use sallyport_proto::gateway::v1::{
@@ -17,7 +17,7 @@ pub(crate) async fn probe(
     request: &ProbeRequest,
     request_id: RequestId,
 ) -> Result<ProbeResponse, Refusal> {
-    if request.reason.is_empty() || request.reason.len() > REASON_MAX {
+    if !is_reason(&request.reason) {
         return Err(Code::RequestInvalid.into());
     }
     let (tenant, endpoint) = named(gateway, &request.tenant, &request.endpoint)?;
@@ -44,7 +44,13 @@ pub(crate) async fn capability(
     known(gateway, tenant, endpoint, request.since).await
 }
 
-fn named<'g>(
+/// Whether somebody said why.
+pub(super) fn is_reason(text: &str) -> bool {
+    (1..=REASON_MAX).contains(&text.len())
+}
+
+/// The endpoint of that name.
+pub(super) fn named<'g>(
     gateway: &'g Gateway,
     tenant: &str,
     endpoint: &str,

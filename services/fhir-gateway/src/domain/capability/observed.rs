@@ -102,9 +102,11 @@ impl Observed {
         Self { one_in, turn: AtomicU64::new(0), samples: Mutex::default() }
     }
 
-    /// Whether this answer is looked at.
-    fn is_its_turn(&self) -> bool {
-        self.one_in != 0 && self.turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.one_in)
+    /// Whether this answer is looked at: those of a look all, of others one in so many. Refusals are rare, and each counts.
+    pub(crate) fn is_wanted(&self, is_look: bool, is_answered: bool) -> bool {
+        is_look
+            || self.one_in != 0
+                && (!is_answered || self.turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.one_in))
     }
 
     /// Looks at an answer that is released.
@@ -115,9 +117,6 @@ impl Observed {
         asked: Option<(ResourceType, Verb)>,
         resources: &[Bytes],
     ) {
-        if !self.is_its_turn() {
-            return;
-        }
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
         let sample = samples.entry((tenant.clone(), endpoint.clone())).or_default();
         note(sample, asked, true);
@@ -130,7 +129,7 @@ impl Observed {
         }
     }
 
-    /// Notes a refusal by the EHR. These are rare, and each counts.
+    /// Notes a refusal by the EHR.
     pub(crate) fn refused(
         &self,
         tenant: &TenantId,
@@ -138,7 +137,7 @@ impl Observed {
         asked: Option<(ResourceType, Verb)>,
         code: Code,
     ) {
-        if self.one_in == 0 || code != Code::UpstreamNotOffered {
+        if code != Code::UpstreamNotOffered {
             return;
         }
         let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
@@ -179,7 +178,7 @@ mod tests {
         let (tenant, endpoint) = place();
         let body =
             Bytes::from_static(br#"{"resourceType":"Condition","id":"jane","code":{"text":"Jane Roe"}}"#);
-        for _ in 0..answers {
+        for _ in (0..answers).filter(|_| observed.is_wanted(false, true)) {
             observed.released(&tenant, &endpoint, SEARCH, std::slice::from_ref(&body));
         }
         let mut all = Sample::default();

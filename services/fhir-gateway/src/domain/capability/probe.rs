@@ -1,5 +1,6 @@
 //! One look at an endpoint: its discovery document, its statement, its keys, and what its answers showed since the last
-//! time. Three calls, without a token. What changed is classed and kept.
+//! time. Three calls without a token, and where the endpoint's file says how, a chart's calls at its test patients on a grant
+//! of its own. What changed is classed and kept.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use sallyport_smart::discovery::{Smart, metadata_url, well_known_url};
 use super::{
     classify::classify,
     diff::diff,
+    looking,
     observed::Sample,
     snapshot::{Area, Snapshot, of_keys, of_smart, of_statement},
     standing::mismatches,
@@ -39,8 +41,12 @@ pub(crate) async fn probe(
     let place = gateway.places.of(&tenant.id, &endpoint.id).ok_or(Code::NotFound)?;
     let lost = |_error: sallyport_db::Error| Refusal::new(Code::DependencyDown);
     let at = gateway.clock.now();
+    let sampled = Box::pin(looking::sample(gateway, tenant, endpoint)).await;
     super::flush(gateway).await;
-    let (read, unread) = look(gateway, place, endpoint).await;
+    let (read, mut unread) = look(gateway, place, endpoint).await;
+    if let Some(Err(code)) = sampled {
+        unread.push((Area::Shapes, code));
+    }
     let rows = gateway.database.observations(&tenant.id, &endpoint.id).await.map_err(lost)?;
     let mut sample = Sample::default();
     for (_, body) in &rows {

@@ -68,6 +68,7 @@ impl Draft {
             granted_scope: run.pinned_scope.clone(),
             job: run.job.clone(),
             run_id: convert::id_bytes(run.id),
+            detail: run.look.clone().unwrap_or_default(),
             ..Record::default()
         };
         Self { record, started: now }

@@ -185,7 +185,8 @@ const PLACES: &[Place] = &[
 
 /// Every attack; `elsewhere` is an address that must never be called.
 pub(super) fn attacks(elsewhere: &str) -> Vec<Attack> {
-    let mut attacks = Vec::with_capacity(SEEDS.len() * ENCODINGS.len() * PLACES.len());
+    let each = SEEDS.len() * ENCODINGS.len() + naughty_strings::BLNS.len();
+    let mut attacks = Vec::with_capacity(each * PLACES.len());
     for place in PLACES {
         for encode in ENCODINGS {
             for seed in SEEDS {
@@ -193,6 +194,10 @@ pub(super) fn attacks(elsewhere: &str) -> Vec<Attack> {
                 attacks.push(Attack { place: *place, text });
             }
         }
+        // What breaks programs without any malice: the Big List of Naughty Strings.
+        attacks.extend(
+            naughty_strings::BLNS.iter().map(|text| Attack { place: *place, text: reserved_only(text) }),
+        );
     }
     attacks
 }

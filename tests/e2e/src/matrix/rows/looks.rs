@@ -1,6 +1,6 @@
 //! What operators may ask about endpoints.
 
-use sallyport_model::ServiceName::{Operator, Web};
+use sallyport_model::ServiceName::Operator;
 use sallyport_proto::gateway::v1 as gateway;
 
 use super::{Ask, Row, case};
@@ -26,9 +26,36 @@ pub(super) const PROBE: Row = Row {
     ],
 };
 
+fn look(tenant: &str, endpoint: &str, reason: &str) -> Ask {
+    Ask::new(&gateway::LookRequest {
+        tenant: tenant.to_owned(),
+        endpoint: endpoint.to_owned(),
+        reason: reason.to_owned(),
+        run_id: vec![9; 16],
+        patient: "pat-0001".to_owned(),
+        path: "/Condition".to_owned(),
+        query: "patient=pat-0001".to_owned(),
+    })
+}
+
+pub(super) const LOOK: Row = Row {
+    method: "/sallyport.gateway.v1.FhirGateway/Look",
+    callers: &[Operator],
+    harm: |_| look("general", "sandbox", "the matrix"),
+    cases: &[
+        case("nobody said how", |_| look("general", "sandbox", "the matrix"), "look.not_configured"),
+        case("without a reason", |_| look("general", "sandbox", ""), "request.invalid"),
+        case(
+            "an endpoint that does not exist",
+            |_| look("general", "nowhere", "the matrix"),
+            "request.invalid",
+        ),
+    ],
+};
+
 pub(super) const CAPABILITY: Row = Row {
     method: "/sallyport.gateway.v1.FhirGateway/Capability",
-    callers: &[Operator, Web],
+    callers: &[Operator],
     harm: |_| capability("general"),
     cases: &[
         case("any", |_| capability("general"), "ok"),

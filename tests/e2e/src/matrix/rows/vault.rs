@@ -87,7 +87,7 @@ pub(super) const ACCESS_TOKEN: Row = Row {
 
 pub(super) const CLIENT_CREDENTIALS: Row = Row {
     method: "/sallyport.vault.v1.TokenVault/ClientCredentials",
-    callers: &[JobWorker],
+    callers: &[FhirGateway, JobWorker],
     harm: |_| service("general", "sandbox"),
     cases: &[
         case("not for services", |_| service("general", "sandbox"), "grant.backend_not_allowed"),

@@ -8,14 +8,13 @@ use sallyport_egress::{Bytes, Egress, HeaderMap, HeaderName, Instant, Limits, Pi
 use sallyport_model::{LaunchId, Secret, session};
 use url::Url;
 
-use super::asking::Door;
-use crate::demo::browser::Page;
+use crate::{certify::asking::Door, demo::browser::Page};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 
 /// The app's own origin, and nothing beside it: the cookie goes nowhere else.
-pub(super) struct FrontDoor {
+pub(crate) struct FrontDoor {
     egress: Egress,
     pins: Pins,
     cookie: HeaderValue,
