@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
     println!("cargo:rerun-if-changed={}", root.display());
-    let files: Vec<PathBuf> = ["types", "launch", "vault", "gateway", "audit", "jobs"]
+    let files: Vec<PathBuf> = ["types", "launch", "vault", "gateway", "audit", "jobs", "keys"]
         .iter()
         .map(|name| root.join(format!("sallyport/{name}/v1/{name}.proto")))
         .collect();

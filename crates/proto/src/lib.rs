@@ -25,3 +25,4 @@ package!(vault, "sallyport.vault.v1");
 package!(gateway, "sallyport.gateway.v1");
 package!(audit, "sallyport.audit.v1");
 package!(jobs, "sallyport.jobs.v1");
+package!(keys, "sallyport.keys.v1");

@@ -9,8 +9,7 @@ mod growth;
 mod people;
 pub(crate) mod prove;
 pub(crate) mod query;
-pub(crate) mod rotate;
-mod storing;
+pub(crate) mod storing;
 mod tree;
 
 use std::{
@@ -29,7 +28,7 @@ use crate::{Error, metrics::AuditMetrics, store::Store};
 pub(crate) struct Domain {
     pub(crate) store: Store,
     pub(crate) unsealer: Unsealer,
-    pub(crate) ring: Keyring,
+    pub(crate) ring: Arc<Keyring>,
     pub(crate) audit: AuditClient,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: AuditMetrics,
@@ -38,13 +37,14 @@ pub(crate) struct Domain {
     tenants: Mutex<HashMap<TenantId, Uuid>>,
 }
 
-const PURPOSE: &str = "audit subjects";
+/// What the tenants' keys are for.
+pub(crate) const PURPOSE: &str = "audit subjects";
 
 impl Domain {
     pub(crate) fn new(
         store: Store,
         unsealer: Unsealer,
-        ring: Keyring,
+        ring: Arc<Keyring>,
         audit: AuditClient,
         clock: Arc<dyn Clock>,
         metrics: AuditMetrics,

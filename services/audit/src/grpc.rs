@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
+use sallyport_data_keys::Keeper;
 use sallyport_model::ServiceName;
 use sallyport_proto::audit::v1::{
-    CheckpointRequest, CheckpointResponse, CountsRequest, CountsResponse, KeyStatusRequest,
-    KeyStatusResponse, LeavesRequest, LeavesResponse, LogStatusRequest, LogStatusResponse,
-    ProveRecordRequest, ProveRecordResponse, QueryRequest, QueryResponse, RotateKeysRequest,
-    RotateKeysResponse,
+    CheckpointRequest, CheckpointResponse, CountsRequest, CountsResponse, LeavesRequest, LeavesResponse, LogStatusRequest, LogStatusResponse,
+    ProveRecordRequest, ProveRecordResponse, QueryRequest, QueryResponse,
     audit_server::{Audit, AuditServer},
 };
 use sallyport_rpc::{AllowList, Served, status};
@@ -15,18 +14,18 @@ use tonic::{Request, Response, Status, service::Routes};
 
 use crate::{
     Error,
-    domain::{Domain, counts, prove, query, rotate},
+    domain::{Domain, PURPOSE, counts, prove, query},
 };
 
 const ALLOW: AllowList = &[
     ("/sallyport.audit.v1.Audit/Query", &[ServiceName::Operator]),
     ("/sallyport.audit.v1.Audit/Counts", &[ServiceName::Operator]),
-    ("/sallyport.audit.v1.Audit/RotateKeys", &[ServiceName::Operator]),
-    ("/sallyport.audit.v1.Audit/KeyStatus", &[ServiceName::Operator]),
     ("/sallyport.audit.v1.Audit/LogStatus", &[ServiceName::Operator]),
     ("/sallyport.audit.v1.Audit/Leaves", &[ServiceName::Operator]),
     ("/sallyport.audit.v1.Audit/Checkpoint", &[ServiceName::Operator]),
     ("/sallyport.audit.v1.Audit/ProveRecord", &[ServiceName::Operator]),
+    ("/sallyport.keys.v1.DataKeys/Rewrap", &[ServiceName::Operator]),
+    ("/sallyport.keys.v1.DataKeys/Status", &[ServiceName::Operator]),
 ];
 
 struct Edge {
@@ -35,7 +34,17 @@ struct Edge {
 
 /// The service behind its allow-list.
 pub(crate) fn served(domain: Arc<Domain>) -> Served {
-    Served::new(Routes::new(AuditServer::new(Edge { domain })), ALLOW)
+    // The tenants' keys key the blind indexes too: they are wrapped anew and stay what they are, and the records' bytes
+    // never change.
+    let keeper = Keeper::new(
+        ServiceName::Audit,
+        Arc::clone(&domain.ring),
+        Arc::new(domain.store.clone()),
+        &[PURPOSE],
+        domain.audit.clone(),
+    );
+    let routes = Routes::new(AuditServer::new(Edge { domain }));
+    Served::new(routes.add_service(keeper.server()), ALLOW)
 }
 
 #[tonic::async_trait]
@@ -47,22 +56,6 @@ impl Audit for Edge {
 
     async fn counts(&self, request: Request<CountsRequest>) -> Result<Response<CountsResponse>, Status> {
         let answer = counts::counts(&self.domain, request.get_ref()).await;
-        answer.map(Response::new).map_err(|error| refuse(&error))
-    }
-
-    async fn rotate_keys(
-        &self,
-        request: Request<RotateKeysRequest>,
-    ) -> Result<Response<RotateKeysResponse>, Status> {
-        let answer = rotate::rotate(&self.domain, request.get_ref()).await;
-        answer.map(Response::new).map_err(|error| refuse(&error))
-    }
-
-    async fn key_status(
-        &self,
-        _request: Request<KeyStatusRequest>,
-    ) -> Result<Response<KeyStatusResponse>, Status> {
-        let answer = rotate::status(&self.domain).await;
         answer.map(Response::new).map_err(|error| refuse(&error))
     }
 

@@ -104,7 +104,7 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     let domain = Arc::new(domain::Domain::new(
         store::Store::new(ports.pool),
         Unsealer::new(Arc::clone(&ports.kek), Arc::clone(&ports.clock)),
-        Keyring::new(ports.kek, Arc::clone(&ports.clock)),
+        Arc::new(Keyring::new(ports.kek, Arc::clone(&ports.clock))),
         ports.audit,
         ports.clock,
         metrics::AuditMetrics::new(&ports.metrics),

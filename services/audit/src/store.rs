@@ -9,9 +9,13 @@ mod records;
 
 use std::sync::LazyLock;
 
+use async_trait::async_trait;
+use sallyport_data_keys::{Error as KeysError, WrappedKey, WrappedKeys};
 use sallyport_db::{Error, Migrations, Pool, Tx, on_pool};
 use sqlx::migrate::Migrator;
 use uuid::Uuid;
+
+use crate::domain::PURPOSE;
 
 pub(crate) use keys::{SubjectKind, SubjectRow};
 pub(crate) use leaves::leaf_of;
@@ -32,6 +36,7 @@ pub(crate) struct TenantKey {
     pub(crate) tenant: String,
     pub(crate) key_id: Uuid,
     pub(crate) wrapped: Vec<u8>,
+    pub(crate) created_at: i64,
 }
 
 /// The database of this service.
@@ -62,24 +67,10 @@ impl Store {
     /// Every tenant's data key.
     pub(crate) async fn tenant_keys(&self) -> Result<Vec<TenantKey>, Error> {
         on_pool!(self.pool, |c| {
-            sqlx::query_as("SELECT tenant, key_id, wrapped FROM tenant_keys ORDER BY tenant")
+            sqlx::query_as("SELECT tenant, key_id, wrapped, created_at FROM tenant_keys ORDER BY tenant")
                 .fetch_all(c)
                 .await
         })
-    }
-
-    /// Stores another wrapping of a key, if it is still wrapped as it was read.
-    pub(crate) async fn replace_wrapping(&self, key: &TenantKey, wrapped: &[u8]) -> Result<bool, Error> {
-        let rows = on_pool!(self.pool, |c| {
-            sqlx::query("UPDATE tenant_keys SET wrapped = $3 WHERE tenant = $1 AND wrapped = $2")
-                .bind(&key.tenant)
-                .bind(&key.wrapped)
-                .bind(wrapped)
-                .execute(c)
-                .await
-                .map(|done| done.rows_affected())
-        })?;
-        Ok(rows == 1)
     }
 
     /// Keeps a tenant's first data key; an earlier one stays.
@@ -103,5 +94,34 @@ impl Store {
             .await
             .map(|_done| ())
         })
+    }
+}
+
+#[async_trait]
+impl WrappedKeys for Store {
+    async fn all(&self) -> Result<Vec<WrappedKey>, KeysError> {
+        let keys = self.tenant_keys().await?.into_iter().map(|key| WrappedKey {
+            tenant: key.tenant,
+            purpose: PURPOSE.to_owned(),
+            // A tenant has one for ever: it keys the blind indexes.
+            generation: 1,
+            key_id: key.key_id,
+            wrapped: key.wrapped,
+            created_at: key.created_at,
+        });
+        Ok(keys.collect())
+    }
+
+    async fn replace_wrapping(&self, key: &WrappedKey, wrapped: &[u8]) -> Result<bool, KeysError> {
+        let rows = on_pool!(self.pool, |c| {
+            sqlx::query("UPDATE tenant_keys SET wrapped = $3 WHERE tenant = $1 AND wrapped = $2")
+                .bind(&key.tenant)
+                .bind(&key.wrapped)
+                .bind(wrapped)
+                .execute(c)
+                .await
+                .map(|done| done.rows_affected())
+        })?;
+        Ok(rows == 1)
     }
 }

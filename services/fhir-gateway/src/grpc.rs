@@ -6,6 +6,7 @@ mod jobs;
 use std::sync::Arc;
 
 use sallyport_clinical::Section;
+use sallyport_data_keys::Keeper;
 use sallyport_fhir::Destination;
 use sallyport_model::{Code, RequestId, Secret, ServiceName};
 use sallyport_proto::{
@@ -48,11 +49,14 @@ const ALLOW: AllowList = &[
     ("/sallyport.gateway.v1.FhirGateway/Capability", &[ServiceName::Operator]),
     ("/sallyport.gateway.v1.FhirGateway/Write", &[ServiceName::Web]),
     ("/sallyport.gateway.v1.FhirGateway/Writes", &[ServiceName::Web]),
+    ("/sallyport.keys.v1.DataKeys/Rewrap", &[ServiceName::Operator]),
+    ("/sallyport.keys.v1.DataKeys/Status", &[ServiceName::Operator]),
 ];
 
 /// The service behind its allow-list.
-pub(crate) fn served(gateway: Arc<Gateway>) -> Served {
-    Served::new(Routes::new(FhirGatewayServer::new(Edge(gateway))), ALLOW)
+pub(crate) fn served(gateway: Arc<Gateway>, keeper: Keeper) -> Served {
+    let routes = Routes::new(FhirGatewayServer::new(Edge(gateway)));
+    Served::new(routes.add_service(keeper.server()), ALLOW)
 }
 
 struct Edge(Arc<Gateway>);

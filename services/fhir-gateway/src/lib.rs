@@ -17,6 +17,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 use sallyport_audit_client::AuditClient;
 use sallyport_db::{Pool, Tending};
 use sallyport_egress::{Egress, Instant};
+use sallyport_data_keys::{DataKeys, Keeper};
 use sallyport_keyring::{KeyEncryptionKey, Keyring};
 use sallyport_kv::Kv;
 use sallyport_model::{Clock, LaunchId, ServiceName};
@@ -205,8 +206,10 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     });
     let metrics = Arc::new(GatewayMetrics::new(&ports.metrics));
     let clock = Arc::clone(&ports.clock);
+    let write_ring = Arc::new(Keyring::new(Arc::clone(&ports.kek), Arc::clone(&clock)));
+    let keys = DataKeys::new(write_ring, &ports.pool, domain::write::PURPOSES, Arc::clone(&clock));
+    let keeper = Keeper::over(ServiceName::FhirGateway, &keys, ports.audit.clone());
     let database = Database::new(ports.pool, Arc::clone(&clock));
-    let write_ring = Keyring::new(Arc::clone(&ports.kek), Arc::clone(&clock));
     let watch = Watch::new(Arc::clone(&clock));
     let keep = Duration::from_millis(config.session_cache_ms);
     let life = i64::try_from(config.page_link_seconds).unwrap_or(0).max(PAGE_KEY_SECONDS) * 1_000_000;
@@ -246,7 +249,7 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
         metrics,
         writer: ports.egress.without_keep_alive()?,
         egress: ports.egress,
-        write_keys: WriteKeys::new(write_ring, database.clone(), Arc::clone(&clock)),
+        write_keys: WriteKeys::new(keys),
         database,
         clock,
         config,
@@ -261,7 +264,7 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     background.push(Box::pin(sweep(Arc::clone(&gateway), ports.shutdown)));
     let ready = ready(ports.audit, watch);
     Ok(Service {
-        rpc: Some(grpc::served(Arc::clone(&gateway))),
+        rpc: Some(grpc::served(Arc::clone(&gateway), keeper)),
         http: http::router(gateway),
         background,
         ready,

@@ -1,7 +1,6 @@
 //! This service's database, one SQL text for both kinds: the write ledger and its keys. Reads of charts never touch it.
 
 mod capability;
-mod keys;
 mod writes;
 
 use std::sync::Arc;

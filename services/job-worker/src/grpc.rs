@@ -47,6 +47,8 @@ pub(crate) const ALLOW: AllowList = &[
     ("/sallyport.jobs.v1.Jobs/Allow", &[ServiceName::Operator]),
     ("/sallyport.jobs.v1.Jobs/Erase", &[ServiceName::Operator]),
     ("/sallyport.jobs.v1.CareGaps/OfPatient", &[ServiceName::FhirGateway]),
+    ("/sallyport.keys.v1.DataKeys/Rewrap", &[ServiceName::Operator]),
+    ("/sallyport.keys.v1.DataKeys/Status", &[ServiceName::Operator]),
 ];
 
 /// Runs told at once.

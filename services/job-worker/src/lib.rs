@@ -23,6 +23,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use sallyport_audit_client::AuditClient;
 use sallyport_db::{Pool, Tending};
+use sallyport_data_keys::{DataKeys, Keeper};
 use sallyport_keyring::{KeyEncryptionKey, Keyring, SelfTest};
 use sallyport_kv::Kv;
 use sallyport_model::{Clock, ServiceName};
@@ -136,6 +137,9 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     });
     let (proof, proving) = SelfTest::start(Arc::clone(&ports.kek), ports.shutdown.clone());
     let ready = ready(ports.pool.clone(), ports.audit.clone(), proof);
+    let ring = Arc::new(Keyring::new(ports.kek, Arc::clone(&ports.clock)));
+    let keys = DataKeys::new(ring, &ports.pool, sealing::PURPOSES, Arc::clone(&ports.clock));
+    let keeper = Keeper::over(ServiceName::JobWorker, &keys, ports.audit.clone());
     let store = Store::new(ports.pool, Arc::clone(&ports.clock));
     let revoked = Watch::new(Arc::clone(&ports.clock));
     let mut background: Vec<engine::Background> = vec![Box::pin(tending), Box::pin(proving)];
@@ -144,11 +148,7 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
         id: ports.worker,
         config,
         registry: ports.registry,
-        sealing: Sealing::new(
-            Keyring::new(ports.kek, Arc::clone(&ports.clock)),
-            store.clone(),
-            Arc::clone(&ports.clock),
-        ),
+        sealing: Sealing::new(keys),
         store,
         gateway: gateway::client(ports.gateway),
         vault: TokenVaultClient::new(ports.token_vault),
@@ -163,7 +163,7 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     });
     background.extend(engine::background(&worker));
     let care_gaps = CareGapsServer::new(grpc::care_gaps::Edge(Arc::clone(&worker)));
-    let routes = tonic::service::Routes::new(JobsServer::new(grpc::Edge(worker))).add_service(care_gaps);
+    let routes = tonic::service::Routes::new(JobsServer::new(grpc::Edge(worker))).add_service(care_gaps).add_service(keeper.server());
     Ok(Service { rpc: Some(Served::new(routes, grpc::ALLOW)), background, ready })
 }
 

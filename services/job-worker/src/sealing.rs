@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use sallyport_keyring::{DataKey, DataKeyContext, Keyring};
-use sallyport_model::{Clock, Code, RecordId, Secret, TenantId};
+use sallyport_data_keys::{DataKeys, Error as KeysError};
+use sallyport_keyring::DataKey;
+use sallyport_model::{Code, Secret, TenantId};
 use uuid::Uuid;
 
-use crate::{halt::Halt, store::Store};
+use crate::halt::Halt;
 
 /// Seals what runs keep.
 const JOBS: &str = "jobs";
@@ -26,14 +27,15 @@ pub(crate) struct Sealed {
 /// The job worker's keys.
 #[derive(Clone)]
 pub(crate) struct Sealing {
-    ring: Arc<Keyring>,
-    store: Store,
-    clock: Arc<dyn Clock>,
+    keys: DataKeys,
 }
 
+/// What the job worker has data keys for.
+pub(crate) const PURPOSES: &[&str] = &[JOBS, SUBJECTS];
+
 impl Sealing {
-    pub(crate) fn new(ring: Keyring, store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { ring: Arc::new(ring), store, clock }
+    pub(crate) fn new(keys: DataKeys) -> Self {
+        Self { keys }
     }
 
     /// The key that seals a tenant's values now.
@@ -50,7 +52,7 @@ impl Sealing {
         (row, field): (&[u8], &str),
         sealed: &[u8],
     ) -> Result<Secret<Vec<u8>>, Halt> {
-        let key = self.by_id(tenant, data_key).await?;
+        let key = self.keys.by_id(tenant, JOBS, data_key).await.map_err(|error| closed(&error))?;
         key.open(&place(tenant, row, field), sealed).map_err(|_moved_or_altered| Halt::Failed(Code::Internal))
     }
 
@@ -66,41 +68,14 @@ impl Sealing {
     }
 
     async fn current(&self, tenant: &TenantId, purpose: &'static str) -> Result<(Uuid, Arc<DataKey>), Halt> {
-        if let Some((id, wrapped)) = self.store.current_data_key(tenant, purpose).await? {
-            return Ok((id, self.unwrap(tenant, purpose, id, &wrapped).await?));
-        }
-        // Any unique id will do. When two processes make one at once, the database decides and both use the same.
-        let id = RecordId::new(self.clock.as_ref()).uuid();
-        let context = DataKeyContext { tenant: tenant.clone(), purpose, key_id: id };
-        let (_, wrapped) =
-            self.ring.generate(&context).await.map_err(|_kek| Halt::Failed(Code::DependencyDown))?;
-        self.store.add_data_key(tenant, purpose, (id, &wrapped), self.clock.now()).await?;
-        let found = self.store.current_data_key(tenant, purpose).await?;
-        let (id, wrapped) = found.ok_or(Halt::Failed(Code::Internal))?;
-        Ok((id, self.unwrap(tenant, purpose, id, &wrapped).await?))
+        self.keys.current(tenant, purpose).await.map_err(|error| closed(&error))
     }
+}
 
-    async fn by_id(&self, tenant: &TenantId, id: Uuid) -> Result<Arc<DataKey>, Halt> {
-        let context = DataKeyContext { tenant: tenant.clone(), purpose: JOBS, key_id: id };
-        if let Some(key) = self.ring.at_hand(&context) {
-            return Ok(key);
-        }
-        let wrapped = self.store.data_key(tenant, JOBS, id).await?;
-        self.unwrap(tenant, JOBS, id, &wrapped.ok_or(Halt::Failed(Code::Internal))?).await
-    }
-
-    async fn unwrap(
-        &self,
-        tenant: &TenantId,
-        purpose: &'static str,
-        key_id: Uuid,
-        wrapped: &[u8],
-    ) -> Result<Arc<DataKey>, Halt> {
-        let context = DataKeyContext { tenant: tenant.clone(), purpose, key_id };
-        self.ring.open(&context, wrapped).await.map_err(|error| match error.is_about_the_value() {
-            true => Halt::Failed(Code::Internal),
-            false => Halt::Failed(Code::DependencyDown),
-        })
+fn closed(error: &KeysError) -> Halt {
+    match error {
+        KeysError::Database(error) => Halt::Failed(error.code()),
+        other => Halt::Failed(other.code()),
     }
 }
 

@@ -7,7 +7,6 @@ mod control;
 mod exports;
 mod fenced;
 mod holds;
-mod keys;
 mod leases;
 mod outbox;
 mod quarantine;

@@ -4,7 +4,7 @@ use std::{process::ExitCode, time::Duration};
 
 use sallyport_model::ServiceName;
 use sallyport_proto::{
-    audit::v1::{self as audit, audit_client::AuditClient},
+    keys::v1::{RewrapRequest, StatusRequest, StatusResponse, data_keys_client::DataKeysClient},
     vault::v1::{
         KeyStatusRequest, KeyStatusResponse, RotateKeysRequest, token_vault_client::TokenVaultClient,
     },
@@ -20,21 +20,25 @@ use crate::{
 /// Between two looks at a rotation.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How many of the audit log's keys one call wraps anew.
-const AUDIT_BATCH: i32 = 200;
+/// How many keys one call wraps anew.
+const BATCH: i32 = 200;
+
+/// The services whose data keys are wrapped anew and stay what they are.
+const OTHERS: [ServiceName; 3] = [ServiceName::FhirGateway, ServiceName::JobWorker, ServiceName::Audit];
 
 /// The services that keep sealed things.
 struct Keepers {
     vault: Transport,
-    audit: Transport,
+    others: Vec<(ServiceName, Transport)>,
 }
 
 impl Keepers {
     async fn reach(place: &Where) -> anyhow::Result<Self> {
-        Ok(Self {
-            vault: operator::reach(place, ServiceName::TokenVault).await?,
-            audit: operator::reach(place, ServiceName::Audit).await?,
-        })
+        let mut others = Vec::new();
+        for service in OTHERS {
+            others.push((service, operator::reach(place, service).await?));
+        }
+        Ok(Self { vault: operator::reach(place, ServiceName::TokenVault).await?, others })
     }
 }
 
@@ -52,9 +56,12 @@ pub async fn run(command: KeysCommand) -> anyhow::Result<ExitCode> {
 #[expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
 async fn status(keepers: &Keepers) -> anyhow::Result<ExitCode> {
     let vault = vault_status(&keepers.vault).await?;
-    let audit = AuditClient::new(keepers.audit.clone()).key_status(audit::KeyStatusRequest {}).await;
-    let audit = audit.map_err(|status| refusal(&status))?.into_inner();
-    for line in lines(&vault, &audit) {
+    let mut others = Vec::new();
+    for (service, transport) in &keepers.others {
+        let answer = DataKeysClient::new(transport.clone()).status(StatusRequest {}).await;
+        others.push((*service, answer.map_err(|status| refusal(&status))?.into_inner()));
+    }
+    for line in lines(&vault, &others) {
         println!("{line}");
     }
     Ok(ExitCode::SUCCESS)
@@ -90,21 +97,24 @@ async fn rotate(keepers: &Keepers, args: &RotateArgs) -> anyhow::Result<ExitCode
         "token-vault: {} data keys wrapped anew, {} rows sealed anew, {} cannot be opened",
         done.rewrapped, done.resealed, done.unreadable
     );
-    let left = rewrap_audit(&keepers.audit, &args.reason).await?;
+    let mut left = 0;
+    for (service, transport) in &keepers.others {
+        left += rewrap(*service, transport, &args.reason).await?;
+    }
     Ok(if left == 0 && done.unreadable == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The audit log's keys; returns how many stay as they are.
+/// A service's data keys; returns how many stay as they are.
 #[expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
-async fn rewrap_audit(transport: &Transport, reason: &str) -> anyhow::Result<i32> {
+async fn rewrap(service: ServiceName, transport: &Transport, reason: &str) -> anyhow::Result<i32> {
     let mut total = 0;
     loop {
-        let request = audit::RotateKeysRequest { reason: reason.to_owned(), limit: AUDIT_BATCH };
-        let answer = AuditClient::new(transport.clone()).rotate_keys(request).await;
+        let request = RewrapRequest { reason: reason.to_owned(), limit: BATCH };
+        let answer = DataKeysClient::new(transport.clone()).rewrap(request).await;
         let answer = answer.map_err(|status| refusal(&status))?.into_inner();
         total += answer.rewrapped;
         if answer.outdated == 0 || answer.rewrapped == 0 {
-            println!("audit: {total} keys wrapped anew, {} stay as they are", answer.outdated);
+            println!("{service}: {total} keys wrapped anew, {} stay as they are", answer.outdated);
             return Ok(answer.outdated);
         }
     }
@@ -115,7 +125,7 @@ async fn vault_status(transport: &Transport) -> anyhow::Result<KeyStatusResponse
     Ok(answer.map_err(|status| refusal(&status))?.into_inner())
 }
 
-fn lines(vault: &KeyStatusResponse, audit: &audit::KeyStatusResponse) -> Vec<String> {
+fn lines(vault: &KeyStatusResponse, others: &[(ServiceName, StatusResponse)]) -> Vec<String> {
     let current = match vault.kek_version {
         0 => "key-encryption key: its keeper does not answer".to_owned(),
         version => format!("key-encryption key: version {version}"),
@@ -123,11 +133,16 @@ fn lines(vault: &KeyStatusResponse, audit: &audit::KeyStatusResponse) -> Vec<Str
     let mut lines = vec![
         current,
         format!("token-vault: {} data keys, {} to wrap anew", vault.data_keys, vault.outdated_wrappings),
-        format!("audit: {} keys, {} to wrap anew", audit.keys, audit.outdated),
-        format!("old data keys: {}, with {} rows under them", vault.outdated_data_keys, vault.outdated_rows),
     ];
-    let oldest =
-        [vault.oldest_version, audit.oldest_version].into_iter().filter(|version| *version > 0).min();
+    for (service, keys) in others {
+        lines.push(format!("{service}: {} keys, {} to wrap anew", keys.keys, keys.outdated));
+    }
+    lines.push(format!(
+        "old data keys: {}, with {} rows under them",
+        vault.outdated_data_keys, vault.outdated_rows
+    ));
+    let versions = others.iter().map(|(_, keys)| keys.oldest_version).chain([vault.oldest_version]);
+    let oldest = versions.filter(|version| *version > 0).min();
     if let Some(oldest) = oldest {
         lines.push(format!("oldest version in use in the databases: {oldest}"));
     }
@@ -146,10 +161,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_keeper_that_is_away_is_said_and_the_oldest_version_of_both_services_counts() {
+    fn a_keeper_that_is_away_is_said_and_the_oldest_version_of_all_services_counts() {
         let vault = KeyStatusResponse { oldest_version: 3, ..KeyStatusResponse::default() };
-        let audit = audit::KeyStatusResponse { oldest_version: 2, ..audit::KeyStatusResponse::default() };
-        let lines = lines(&vault, &audit);
+        let keys = |oldest_version| StatusResponse { oldest_version, ..StatusResponse::default() };
+        let lines = lines(&vault, &[(ServiceName::JobWorker, keys(2)), (ServiceName::FhirGateway, keys(0))]);
         assert_eq!(lines[0], "key-encryption key: its keeper does not answer");
         assert_eq!(lines.last().unwrap(), "oldest version in use in the databases: 2");
     }

@@ -2,6 +2,7 @@
 
 use sallyport_audit_client::AuditError;
 use sallyport_egress::EgressError;
+use sallyport_data_keys::Error as KeysError;
 use sallyport_keyring::KeyError;
 use sallyport_model::Code;
 
@@ -17,6 +18,9 @@ pub(crate) enum Error {
     /// The keys.
     #[error("a key operation failed")]
     Key(#[from] KeyError),
+    /// The table of data keys.
+    #[error("a data key cannot be had")]
+    Keys(#[source] KeysError),
     /// A data key that its keeper cannot open: it has another key than the one that wrapped it.
     #[error("a data key does not open with the present key-encryption key")]
     KeyLost,
@@ -29,6 +33,17 @@ pub(crate) enum Error {
     /// A client secret or key file.
     #[error("a client secret or key file of a registration cannot be read")]
     CredentialFile,
+}
+
+impl From<KeysError> for Error {
+    fn from(error: KeysError) -> Self {
+        match error {
+            KeysError::Database(error) => Self::Database(error),
+            KeysError::Key(error) if error.is_about_the_value() => Self::KeyLost,
+            KeysError::Key(error) => Self::Key(error),
+            damaged @ KeysError::Damaged(_) => Self::Keys(damaged),
+        }
+    }
 }
 
 impl From<Code> for Error {
@@ -46,7 +61,7 @@ impl Error {
             Self::Key(KeyError::Unavailable(_) | KeyError::Refused) => Code::DependencyDown,
             Self::KeyLost => Code::GrantUnreadable,
             Self::Audit(error) => error.code(),
-            Self::Key(_) | Self::Malformed(_) => Code::Internal,
+            Self::Key(_) | Self::Keys(_) | Self::Malformed(_) => Code::Internal,
             Self::CredentialFile => Code::DependencyDown,
         }
     }
@@ -57,7 +72,7 @@ impl Error {
         let kind = match &self {
             Self::Refused(_) => return sallyport_rpc::status(code),
             Self::Database(_) => "database",
-            Self::Key(_) => "key",
+            Self::Key(_) | Self::Keys(_) => "key",
             Self::KeyLost => "key_lost",
             Self::Audit(_) => "audit",
             Self::Malformed(_) => "malformed",

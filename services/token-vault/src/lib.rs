@@ -25,6 +25,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use sallyport_audit_client::AuditClient;
 use sallyport_db::{Pool, Tending};
 use sallyport_egress::Egress;
+use sallyport_data_keys::DataKeys;
 use sallyport_keyring::{KeyEncryptionKey, Keyring, SelfTest};
 use sallyport_model::{Clock, RegistrationId, ServiceName};
 use sallyport_proto::vault::v1::token_vault_server::TokenVaultServer;
@@ -123,7 +124,6 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     });
     let (proof, proving) = SelfTest::start(Arc::clone(&ports.kek), ports.shutdown.clone());
     let ready = ready(ports.pool.clone(), ports.audit.clone(), proof);
-    let store = Store::new(ports.pool, Arc::clone(&ports.clock));
     let metrics = VaultMetrics::new(&ports.metrics);
     let kek_calls = metrics.kek_calls.clone();
     let ring = Keyring::observed(
@@ -133,10 +133,12 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
             kek_calls.inc(&[operation, if succeeded { "success" } else { "failure" }]);
         }),
     );
+    let keys = DataKeys::new(Arc::new(ring), &ports.pool, sealing::PURPOSES, Arc::clone(&ports.clock));
+    let store = Store::new(ports.pool, Arc::clone(&ports.clock));
     let vault = Arc::new(Vault {
         config,
         registry: ports.registry,
-        sealing: Sealing::new(ring, store.clone(), Arc::clone(&ports.clock)),
+        sealing: Sealing::new(keys),
         store,
         egress: ports.egress.without_keep_alive()?,
         audit: ports.audit,

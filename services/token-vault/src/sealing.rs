@@ -4,13 +4,14 @@ pub(crate) mod rotation;
 
 use std::sync::Arc;
 
-use sallyport_keyring::{DataKey, DataKeyContext, Keyring};
-use sallyport_model::{Clock, GrantId, RegistrationId, Secret, TenantId};
+use sallyport_data_keys::DataKeys;
+use sallyport_keyring::DataKey;
+use sallyport_model::{GrantId, RegistrationId, Secret, TenantId};
 use uuid::Uuid;
 
 use crate::{
     error::Error,
-    store::{Sealed, Store},
+    store::Sealed,
 };
 
 /// Seals tokens and signing keys.
@@ -44,14 +45,15 @@ pub(crate) struct Tokens {
 
 /// The vault's keys.
 pub(crate) struct Sealing {
-    ring: Keyring,
-    store: Store,
-    clock: Arc<dyn Clock>,
+    keys: DataKeys,
 }
 
+/// What the vault has data keys for.
+pub(crate) const PURPOSES: &[&str] = &[GRANTS, USERS];
+
 impl Sealing {
-    pub(crate) fn new(ring: Keyring, store: Store, clock: Arc<dyn Clock>) -> Self {
-        Self { ring, store, clock }
+    pub(crate) fn new(keys: DataKeys) -> Self {
+        Self { keys }
     }
 
     /// The key that seals a tenant's grants now.
@@ -104,53 +106,12 @@ impl Sealing {
         self.current(tenant, USERS).await.map(|(_, key)| People(key))
     }
 
-    /// The key that seals now; made on a tenant's first grant. When two processes make one at once, the database
-    /// decides and both use the same.
     async fn current(&self, tenant: &TenantId, purpose: &'static str) -> Result<(Uuid, Arc<DataKey>), Error> {
-        if let Some((id, wrapped)) = self.store.current_data_key(tenant, purpose).await? {
-            return Ok((id, self.unwrap(tenant, purpose, id, &wrapped).await?));
-        }
-        self.add_generation(tenant, purpose, 1).await?;
-        let (id, wrapped) =
-            self.store.current_data_key(tenant, purpose).await?.ok_or(Error::Malformed("data_keys"))?;
-        Ok((id, self.unwrap(tenant, purpose, id, &wrapped).await?))
-    }
-
-    async fn add_generation(
-        &self,
-        tenant: &TenantId,
-        purpose: &'static str,
-        generation: i64,
-    ) -> Result<(), Error> {
-        // Any unique id will do; a record id is one, made from the clock.
-        let id = sallyport_model::RecordId::new(self.clock.as_ref()).uuid();
-        let context = DataKeyContext { tenant: tenant.clone(), purpose, key_id: id };
-        let (_, wrapped) = self.ring.generate(&context).await?;
-        let place = (tenant, purpose);
-        Ok(self.store.add_data_key(place, generation, (id, &wrapped), self.clock.now()).await?)
+        Ok(self.keys.current(tenant, purpose).await?)
     }
 
     async fn by_id(&self, tenant: &TenantId, purpose: &'static str, id: Uuid) -> Result<Arc<DataKey>, Error> {
-        let context = DataKeyContext { tenant: tenant.clone(), purpose, key_id: id };
-        if let Some(key) = self.ring.at_hand(&context) {
-            return Ok(key);
-        }
-        let wrapped = self.store.data_key(tenant, purpose, id).await?;
-        self.unwrap(tenant, purpose, id, &wrapped.ok_or(Error::Malformed("grants.data_key_id"))?).await
-    }
-
-    async fn unwrap(
-        &self,
-        tenant: &TenantId,
-        purpose: &'static str,
-        key_id: Uuid,
-        wrapped: &[u8],
-    ) -> Result<Arc<DataKey>, Error> {
-        let context = DataKeyContext { tenant: tenant.clone(), purpose, key_id };
-        self.ring.open(&context, wrapped).await.map_err(|error| match error {
-            error if error.is_about_the_value() => Error::KeyLost,
-            error => error.into(),
-        })
+        Ok(self.keys.by_id(tenant, purpose, id).await?)
     }
 }
 

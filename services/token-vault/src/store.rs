@@ -15,7 +15,7 @@ use sallyport_db::{Error as DbError, Migrations, Pool, on_pool, on_tx};
 use sallyport_model::{Clock, Micros};
 
 pub(crate) use grants::{Grant, NewGrant, Sealed};
-pub(crate) use keys::{StoredKey, WrappedKey};
+pub(crate) use keys::StoredKey;
 pub(crate) use leases::Renewed;
 pub(crate) use resealing::{SealedKeyRow, SealedRow};
 pub(crate) use revocations::{Revoked, Which};

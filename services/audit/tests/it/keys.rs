@@ -4,17 +4,17 @@ use sallyport_audit::migrations;
 use sallyport_db::testing::each;
 use sallyport_keyring::testing::MemoryKey;
 use sallyport_model::ServiceName;
-use sallyport_proto::audit::v1::{
-    KeyStatusRequest, KeyStatusResponse, Kind, QueryRequest, Record, RotateKeysRequest,
-    audit_client::AuditClient as Rpc,
+use sallyport_proto::{
+    audit::v1::{Kind, QueryRequest, Record},
+    keys::v1::{RewrapRequest, StatusRequest, StatusResponse, data_keys_client::DataKeysClient as Rpc},
 };
 
 use crate::house::{House, read, succeeded};
 
 const STORED: &str = "SELECT count(*) FROM records";
 
-async fn status(house: &House) -> KeyStatusResponse {
-    Rpc::new(house.rpc.clone()).key_status(KeyStatusRequest {}).await.unwrap().into_inner()
+async fn status(house: &House) -> StatusResponse {
+    Rpc::new(house.rpc.clone()).status(StatusRequest {}).await.unwrap().into_inner()
 }
 
 fn of_another_tenant() -> Record {
@@ -80,9 +80,9 @@ async fn a_rotation_wraps_every_tenants_key_anew_and_everything_reads_on() {
         assert_eq!(status(&house).await.outdated, 3);
 
         let rotate = |limit| {
-            let request = RotateKeysRequest { reason: "yearly".to_owned(), limit };
+            let request = RewrapRequest { reason: "yearly".to_owned(), limit };
             let mut rpc = Rpc::new(house.rpc.clone());
-            async move { rpc.rotate_keys(request).await.unwrap().into_inner() }
+            async move { rpc.rewrap(request).await.unwrap().into_inner() }
         };
         let first = rotate(2).await;
         assert_eq!((first.rewrapped, first.outdated), (2, 1));
@@ -108,9 +108,9 @@ async fn keys_are_for_operators_with_a_reason() {
     each(migrations(), |pool| async move {
         let house = House::start(pool).await;
         let ask = |caller, limit, reason: &str| {
-            let request = RotateKeysRequest { reason: reason.to_owned(), limit };
+            let request = RewrapRequest { reason: reason.to_owned(), limit };
             let mut rpc = Rpc::new(house.called_by(caller));
-            async move { rpc.rotate_keys(request).await.is_ok() }
+            async move { rpc.rewrap(request).await.is_ok() }
         };
         assert!(!ask(ServiceName::FhirGateway, 1, "x").await);
         for (limit, reason) in [(0, "x"), (501, "x"), (1, ""), (1, "a\nb")] {

@@ -28,7 +28,7 @@ use admit::Approved;
 use find::Found;
 
 pub(crate) use reconcile::run as reconcile;
-pub(crate) use sealing::WriteKeys;
+pub(crate) use sealing::{PURPOSES, WriteKeys};
 
 /// What a person wants written.
 pub(crate) struct Request<'a> {

@@ -10,6 +10,7 @@ mod ehr;
 mod export_ehr;
 mod exports;
 mod fairness;
+mod keys;
 mod outage;
 mod owners;
 #[cfg(feature = "planted-bugs")]

@@ -10,6 +10,7 @@ mod work;
 use std::sync::Arc;
 
 use sallyport_model::{Micros, TenantId};
+use sallyport_data_keys::WrappedKey;
 use sallyport_proto::{
     audit::v1::{Kind, Outcome, Record},
     convert,
@@ -18,7 +19,7 @@ use sallyport_proto::{
 use crate::{
     error::Error,
     sealing::rotation::seals_rows,
-    store::{Rotation, Wanted, WrappedKey},
+    store::{Rotation, Wanted},
     vault::Vault,
 };
 
@@ -55,7 +56,7 @@ pub(crate) async fn start(vault: &Arc<Vault>, wanted: Wanted, reason: &str) -> R
 pub(crate) async fn status(vault: &Vault) -> Result<Status, Error> {
     let keeper = vault.sealing.keeper();
     let kek_version = keeper.current_version().await.ok();
-    let keys = vault.store.data_keys().await?;
+    let keys = vault.sealing.stored().await?;
     let versions: Vec<u64> = keys.iter().filter_map(|key| keeper.version_of(&key.wrapped).ok()).collect();
     let outdated = outdated(&keys);
     let mut outdated_rows = 0;

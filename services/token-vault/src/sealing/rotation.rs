@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use sallyport_keyring::{DataKey, DataKeyContext, KeyEncryptionKey};
+use sallyport_data_keys::WrappedKey;
+use sallyport_keyring::{DataKey, KeyEncryptionKey};
 use sallyport_model::{GrantId, RegistrationId, TenantId};
 
-use super::{Field, GRANTS, Sealing, USERS, place};
+use super::{Field, GRANTS, PURPOSES, Sealing, place};
 use crate::{
     error::Error,
-    store::{SealedKeyRow, SealedRow, WrappedKey},
+    store::{SealedKeyRow, SealedRow},
 };
 
 /// A data key and its successor, both open.
@@ -21,44 +22,45 @@ pub(crate) struct Succession {
 impl Sealing {
     /// The keeper of the key-encryption key.
     pub(crate) fn keeper(&self) -> &dyn KeyEncryptionKey {
-        self.ring.keeper()
+        self.keys.ring().keeper()
     }
 
     /// Forgets keys that would have to be proven again.
     pub(crate) fn forget_stale(&self) {
-        self.ring.forget_stale();
+        self.keys.ring().forget_stale();
+    }
+
+    /// The stored keys.
+    pub(crate) async fn stored(&self) -> Result<Vec<WrappedKey>, Error> {
+        Ok(self.keys.table().all().await?)
     }
 
     /// Whether the keeper can still open this key. Being away is an error, saying no is an answer.
     pub(crate) async fn opens(&self, key: &WrappedKey) -> Result<bool, Error> {
-        match self.ring.open(&context(key)?, &key.wrapped).await {
+        match self.keys.open(key).await.map_err(Error::from) {
             Ok(_key) => Ok(true),
-            Err(error) if error.is_about_the_value() => Ok(false),
-            Err(error) => Err(error.into()),
+            Err(Error::KeyLost) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
     /// Has a data key wrapped by the newest version; `false` when another process was faster, or it cannot be opened.
     pub(crate) async fn rewrap(&self, key: &WrappedKey) -> Result<bool, Error> {
-        match self.ring.rewrap(&context(key)?, &key.wrapped).await {
-            Ok(wrapped) => Ok(self.store.replace_wrapping(key, &wrapped).await?),
-            Err(error) if error.is_about_the_value() => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.keys.rewrap(key).await?)
     }
 
     /// Makes the successor of a data key.
     pub(crate) async fn succeed(&self, key: &WrappedKey) -> Result<(), Error> {
-        let tenant = tenant(key)?;
-        self.add_generation(&tenant, purpose(key)?, key.generation.saturating_add(1)).await
+        let generation = key.generation.saturating_add(1);
+        Ok(self.keys.add_generation(&tenant(key)?, purpose(key)?, generation).await?)
     }
 
     /// Opens a key and its successor.
     pub(crate) async fn succession(&self, old: &WrappedKey, new: &WrappedKey) -> Result<Succession, Error> {
         Ok(Succession {
             tenant: tenant(old)?,
-            old: self.ring.open(&context(old)?, &old.wrapped).await?,
-            new: self.ring.open(&context(new)?, &new.wrapped).await?,
+            old: self.keys.open(old).await?,
+            new: self.keys.open(new).await?,
         })
     }
 }
@@ -101,9 +103,5 @@ fn tenant(key: &WrappedKey) -> Result<TenantId, Error> {
 }
 
 fn purpose(key: &WrappedKey) -> Result<&'static str, Error> {
-    [GRANTS, USERS].into_iter().find(|p| *p == key.purpose).ok_or(Error::Malformed("data_keys.purpose"))
-}
-
-fn context(key: &WrappedKey) -> Result<DataKeyContext, Error> {
-    Ok(DataKeyContext { tenant: tenant(key)?, purpose: purpose(key)?, key_id: key.key_id })
+    PURPOSES.iter().copied().find(|p| *p == key.purpose).ok_or(Error::Malformed("data_keys.purpose"))
 }

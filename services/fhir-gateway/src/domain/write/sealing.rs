@@ -2,21 +2,23 @@
 
 use std::sync::Arc;
 
-use sallyport_keyring::{DataKey, DataKeyContext, Keyring};
-use sallyport_model::{Clock, Code, RecordId, Secret, TenantId};
+use sallyport_data_keys::{DataKeys, Error as KeysError};
+use sallyport_keyring::DataKey;
+use sallyport_model::{Code, Secret, TenantId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{error::Refusal, store::Database};
+use crate::error::Refusal;
 
 /// What for.
 const PURPOSE: &str = "writes";
 
+/// What the gateway has data keys for.
+pub(crate) const PURPOSES: &[&str] = &[PURPOSE];
+
 /// The keys of the ledger.
 pub(crate) struct WriteKeys {
-    ring: Keyring,
-    database: Database,
-    clock: Arc<dyn Clock>,
+    keys: DataKeys,
 }
 
 /// A tenant's key.
@@ -49,35 +51,19 @@ pub(crate) struct Outcome {
 }
 
 impl WriteKeys {
-    pub(crate) fn new(ring: Keyring, database: Database, clock: Arc<dyn Clock>) -> Self {
-        Self { ring, database, clock }
+    pub(crate) fn new(keys: DataKeys) -> Self {
+        Self { keys }
     }
 
     /// The key that a tenant's writes are sealed with; made on the first.
     pub(super) async fn current(&self, tenant: &TenantId) -> Result<WriteKey, Refusal> {
-        if let Some((id, wrapped)) = self.database.current_data_key(tenant, PURPOSE).await.map_err(down)? {
-            return self.unwrap(tenant, id, &wrapped).await;
-        }
-        let id = RecordId::new(self.clock.as_ref()).uuid();
-        let context = DataKeyContext { tenant: tenant.clone(), purpose: PURPOSE, key_id: id };
-        let (_, wrapped) = self.ring.generate(&context).await.map_err(|error| closed(&error))?;
-        let added = self.database.add_data_key(tenant, PURPOSE, (id, &wrapped), self.clock.now()).await;
-        added.map_err(down)?;
-        // Another process may have been faster: then its key is the tenant's.
-        let stored = self.database.current_data_key(tenant, PURPOSE).await.map_err(down)?;
-        let (id, wrapped) = stored.ok_or(Code::Internal)?;
-        self.unwrap(tenant, id, &wrapped).await
+        let (id, key) = self.keys.current(tenant, PURPOSE).await.map_err(|error| closed(&error))?;
+        Ok(WriteKey { id, tenant: tenant.clone(), key })
     }
 
     /// The key that sealed a row.
     pub(super) async fn of_row(&self, tenant: &TenantId, id: Uuid) -> Result<WriteKey, Refusal> {
-        let wrapped = self.database.data_key(tenant, PURPOSE, id).await.map_err(down)?;
-        self.unwrap(tenant, id, &wrapped.ok_or(Code::Internal)?).await
-    }
-
-    async fn unwrap(&self, tenant: &TenantId, id: Uuid, wrapped: &[u8]) -> Result<WriteKey, Refusal> {
-        let context = DataKeyContext { tenant: tenant.clone(), purpose: PURPOSE, key_id: id };
-        let key = self.ring.open(&context, wrapped).await.map_err(|error| closed(&error))?;
+        let key = self.keys.by_id(tenant, PURPOSE, id).await.map_err(|error| closed(&error))?;
         Ok(WriteKey { id, tenant: tenant.clone(), key })
     }
 }
@@ -117,12 +103,7 @@ fn place(tenant: &TenantId, write: Uuid, field: &str) -> Vec<u8> {
     aad
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-fn down(error: sallyport_db::Error) -> Refusal {
-    error.code().into()
-}
-
-fn closed(error: &sallyport_keyring::KeyError) -> Refusal {
+fn closed(error: &KeysError) -> Refusal {
     tracing::warn!(reason = %error, "the key of the ledger of writes cannot be used");
-    Code::DependencyDown.into()
+    error.code().into()
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sallyport_data_keys::WrappedKey;
 use sallyport_proto::audit::v1::Outcome;
 use uuid::Uuid;
 
@@ -9,7 +10,7 @@ use super::{RETIRE_AFTER_MICROS, newest, outdated, record};
 use crate::{
     error::Error,
     sealing::rotation::{Succession, seals_rows},
-    store::{Rotation, SealedRow, WrappedKey},
+    store::{Rotation, SealedRow},
     vault::Vault,
 };
 
@@ -87,7 +88,7 @@ async fn run(vault: &Arc<Vault>, rotation: &mut Rotation) -> Result<(), Stop> {
 
 /// Every data key wrapped by the newest version.
 async fn rewrap(vault: &Vault, rotation: &mut Rotation) -> Result<(), Stop> {
-    for key in vault.store.data_keys().await? {
+    for key in vault.sealing.stored().await? {
         let version = vault.sealing.keeper().version_of(&key.wrapped);
         if version.is_ok_and(|version| i64::try_from(version) == Ok(rotation.kek_version)) {
             continue;
@@ -103,7 +104,7 @@ async fn rewrap(vault: &Vault, rotation: &mut Rotation) -> Result<(), Stop> {
 /// A successor for every key that is older than the rotation, or cannot be opened any more.
 async fn succeed(vault: &Vault, rotation: &mut Rotation) -> Result<(), Stop> {
     let wanted = rotation.wanted();
-    let keys = vault.store.data_keys().await?;
+    let keys = vault.sealing.stored().await?;
     for key in newest(&keys) {
         let is_due = wanted.renews_data_keys && seals_rows(key) && key.created_at < rotation.started_at;
         let is_lost = wanted.replaces_lost && !vault.sealing.opens(key).await?;
@@ -118,7 +119,7 @@ async fn succeed(vault: &Vault, rotation: &mut Rotation) -> Result<(), Stop> {
 /// Once over all rows that are sealed under a key with a successor: how many were changed, how many do not open, and
 /// how many are left after it.
 async fn reseal(vault: &Vault, mut rotation: Option<&mut Rotation>) -> Result<(i64, i64, i64), Stop> {
-    let keys = vault.store.data_keys().await?;
+    let keys = vault.sealing.stored().await?;
     let (mut changed, mut unreadable, mut left) = (0, 0, 0);
     for (old, new) in outdated(&keys) {
         if vault.sealing.opens(old).await? {
@@ -191,7 +192,7 @@ async fn reseal_signing_keys(
 
 /// Seals again what was stored late under an old key, and removes old keys that nothing names any more.
 pub(crate) async fn clear_away(vault: &Vault) -> Result<(), Error> {
-    let keys = vault.store.data_keys().await?;
+    let keys = vault.sealing.stored().await?;
     let before = vault.now() - RETIRE_AFTER_MICROS;
     let due: Vec<_> = outdated(&keys).into_iter().filter(|(_, new)| new.created_at < before).collect();
     if due.is_empty() {

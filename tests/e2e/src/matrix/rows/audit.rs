@@ -20,10 +20,6 @@ fn counts(tenant: &str) -> Ask {
     Ask::new(&audit::CountsRequest { tenant: tenant.to_owned(), ..audit::CountsRequest::default() })
 }
 
-fn rewrap(limit: i32) -> Ask {
-    Ask::new(&audit::RotateKeysRequest { reason: "the matrix".to_owned(), limit })
-}
-
 fn log_status(tenant: &str) -> Ask {
     Ask::new(&audit::LogStatusRequest { tenant: tenant.to_owned() })
 }
@@ -71,20 +67,6 @@ pub(super) const COUNTS: Row = Row {
         case("its tenant", |_| counts("general"), "ok"),
         foreign("another tenant", |_| counts(OTHER), "ok"),
     ],
-};
-
-pub(super) const ROTATE_KEYS: Row = Row {
-    method: "/sallyport.audit.v1.Audit/RotateKeys",
-    callers: &[Operator],
-    harm: |_| rewrap(10),
-    cases: &[case("some keys", |_| rewrap(10), "ok"), case("none", |_| rewrap(0), "request.invalid")],
-};
-
-pub(super) const KEY_STATUS: Row = Row {
-    method: "/sallyport.audit.v1.Audit/KeyStatus",
-    callers: &[Operator],
-    harm: |_| Ask::new(&audit::KeyStatusRequest {}),
-    cases: &[case("any", |_| Ask::new(&audit::KeyStatusRequest {}), "ok")],
 };
 
 pub(super) const LOG_STATUS: Row = Row {
