@@ -5,8 +5,9 @@ use std::sync::Arc;
 use sallyport_data_keys::Keeper;
 use sallyport_model::ServiceName;
 use sallyport_proto::audit::v1::{
-    CheckpointRequest, CheckpointResponse, CountsRequest, CountsResponse, LeavesRequest, LeavesResponse, LogStatusRequest, LogStatusResponse,
-    ProveRecordRequest, ProveRecordResponse, QueryRequest, QueryResponse,
+    CheckpointRequest, CheckpointResponse, CountsRequest, CountsResponse, LeavesRequest, LeavesResponse,
+    LogStatusRequest, LogStatusResponse, ProveRecordRequest, ProveRecordResponse, QueryRequest,
+    QueryResponse,
     audit_server::{Audit, AuditServer},
 };
 use sallyport_rpc::{AllowList, Served, status};

@@ -15,9 +15,9 @@ mod store;
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use sallyport_audit_client::AuditClient;
+use sallyport_data_keys::{DataKeys, Keeper};
 use sallyport_db::{Pool, Tending};
 use sallyport_egress::{Egress, Instant};
-use sallyport_data_keys::{DataKeys, Keeper};
 use sallyport_keyring::{KeyEncryptionKey, Keyring};
 use sallyport_kv::Kv;
 use sallyport_model::{Clock, LaunchId, ServiceName};

@@ -22,8 +22,8 @@ mod worker;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use sallyport_audit_client::AuditClient;
-use sallyport_db::{Pool, Tending};
 use sallyport_data_keys::{DataKeys, Keeper};
+use sallyport_db::{Pool, Tending};
 use sallyport_keyring::{KeyEncryptionKey, Keyring, SelfTest};
 use sallyport_kv::Kv;
 use sallyport_model::{Clock, ServiceName};
@@ -163,7 +163,9 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     });
     background.extend(engine::background(&worker));
     let care_gaps = CareGapsServer::new(grpc::care_gaps::Edge(Arc::clone(&worker)));
-    let routes = tonic::service::Routes::new(JobsServer::new(grpc::Edge(worker))).add_service(care_gaps).add_service(keeper.server());
+    let routes = tonic::service::Routes::new(JobsServer::new(grpc::Edge(worker)))
+        .add_service(care_gaps)
+        .add_service(keeper.server());
     Ok(Service { rpc: Some(Served::new(routes, grpc::ALLOW)), background, ready })
 }
 

@@ -114,7 +114,7 @@ async fn rewrap(service: ServiceName, transport: &Transport, reason: &str) -> an
         let answer = answer.map_err(|status| refusal(&status))?.into_inner();
         total += answer.rewrapped;
         if answer.outdated == 0 || answer.rewrapped == 0 {
-            println!("{service}: {total} keys wrapped anew, {} stay as they are", answer.outdated);
+            println!("{}: {total} keys wrapped anew, {} stay as they are", service.as_str(), answer.outdated);
             return Ok(answer.outdated);
         }
     }
@@ -135,7 +135,7 @@ fn lines(vault: &KeyStatusResponse, others: &[(ServiceName, StatusResponse)]) ->
         format!("token-vault: {} data keys, {} to wrap anew", vault.data_keys, vault.outdated_wrappings),
     ];
     for (service, keys) in others {
-        lines.push(format!("{service}: {} keys, {} to wrap anew", keys.keys, keys.outdated));
+        lines.push(format!("{}: {} keys, {} to wrap anew", service.as_str(), keys.keys, keys.outdated));
     }
     lines.push(format!(
         "old data keys: {}, with {} rows under them",

@@ -1,8 +1,8 @@
 //! What can go wrong, by what a caller can do about it. No variant holds input, a token or a key.
 
 use sallyport_audit_client::AuditError;
-use sallyport_egress::EgressError;
 use sallyport_data_keys::Error as KeysError;
+use sallyport_egress::EgressError;
 use sallyport_keyring::KeyError;
 use sallyport_model::Code;
 

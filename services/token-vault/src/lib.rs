@@ -23,9 +23,9 @@ mod vault;
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use sallyport_audit_client::AuditClient;
+use sallyport_data_keys::DataKeys;
 use sallyport_db::{Pool, Tending};
 use sallyport_egress::Egress;
-use sallyport_data_keys::DataKeys;
 use sallyport_keyring::{KeyEncryptionKey, Keyring, SelfTest};
 use sallyport_model::{Clock, RegistrationId, ServiceName};
 use sallyport_proto::vault::v1::token_vault_server::TokenVaultServer;

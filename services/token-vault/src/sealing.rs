@@ -9,10 +9,7 @@ use sallyport_keyring::DataKey;
 use sallyport_model::{GrantId, RegistrationId, Secret, TenantId};
 use uuid::Uuid;
 
-use crate::{
-    error::Error,
-    store::Sealed,
-};
+use crate::{error::Error, store::Sealed};
 
 /// Seals tokens and signing keys.
 const GRANTS: &str = "grants";

@@ -9,8 +9,8 @@ mod work;
 
 use std::sync::Arc;
 
-use sallyport_model::{Micros, TenantId};
 use sallyport_data_keys::WrappedKey;
+use sallyport_model::{Micros, TenantId};
 use sallyport_proto::{
     audit::v1::{Kind, Outcome, Record},
     convert,

@@ -41,7 +41,10 @@ fn an_outside_library_has_one_home() {
 fn sqlx_is_built_into_db_data_keys_and_services_alone() {
     let with = MEMBERS.iter().filter(|(_, m)| m.built_in.contains("sqlx"));
     let wrong = with.filter(|(name, m)| !["db", "data-keys"].contains(&name.as_str()) && !m.is_service());
-    nobody("sqlx lives in db, the table of data keys and the services' stores", wrong.map(|(name, _)| name.clone()));
+    nobody(
+        "sqlx lives in db, the table of data keys and the services' stores",
+        wrong.map(|(name, _)| name.clone()),
+    );
 }
 
 #[test]

@@ -5,8 +5,7 @@ use crate::workspace::{MEMBERS, nobody, ours, production};
 
 const L0: [&str; 7] = ["audit-proof", "model", "smart", "fhir", "clinical", "vendors", "care-gaps"];
 const L1: [&str; 3] = ["registry", "resilience", "telemetry"];
-const L2: [&str; 9] =
-    ["db", "queue", "kv", "keyring", "egress", "proto", "rpc", "audit-client", "data-keys"];
+const L2: [&str; 9] = ["db", "queue", "kv", "keyring", "egress", "proto", "rpc", "audit-client", "data-keys"];
 
 /// For tests alone, on no level.
 const TEST_KIT: &str = "testkit";
