@@ -44,7 +44,8 @@ fn wrong(page: &str) -> Vec<String> {
         wrong.extend(names(shown).filter(|name| !is_test(name)).map(|name| format!("no test: {name}")));
         // Faults stand in a cell of their own words; what names a member of a profile is one.
         let knobs = cells.get(1).filter(|_| cells.len() == 4).copied().unwrap_or_default();
-        let own = knobs.split("fault").next().unwrap_or_default();
+        let own =
+            if knobs.starts_with("fault") { "" } else { knobs.split(" fault").next().unwrap_or_default() };
         let own = names(own).filter(|name| !name.starts_with("POST "));
         wrong.extend(own.filter(|name| !is_knob(name)).map(|name| format!("no knob: {name}")));
     }
