@@ -14,6 +14,7 @@ mod outage;
 mod owners;
 #[cfg(feature = "planted-bugs")]
 mod planted;
+mod proposals;
 mod quarantine;
 mod replicas;
 mod rights;
