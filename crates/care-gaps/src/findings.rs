@@ -14,3 +14,18 @@ pub struct Findings {
     /// One per measure.
     pub assessments: Vec<Assessment>,
 }
+
+/// What a scan proposes that a person writes, and why. Holds patient data: no `Debug`, no `Display`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposed {
+    /// The logical id of the patient whom it is about.
+    pub patient: String,
+    /// As what it would be written.
+    pub resource_type: String,
+    /// The resource as it would be written, byte for byte.
+    pub payload: String,
+    /// When it was judged, microseconds since the epoch.
+    pub judged_at: i64,
+    /// The judgement with its evidence.
+    pub assessment: Assessment,
+}

@@ -20,7 +20,7 @@ mod truth;
 pub use day::{Day, Days, Step};
 pub use decimal::Decimal;
 pub use evidence::{Assessment, Due, Evidence, Outcome, Published, Role, Weight};
-pub use findings::Findings;
+pub use findings::{Findings, Proposed};
 pub use judge::{Judging, Zone};
 pub use plan::{Need, plan};
 pub use record::{Kind, Read, Record};

@@ -61,6 +61,9 @@ pub(crate) fn tenant_of(file: TenantFile, builtin: &[Feature], folder: &Path) ->
     if file.tenant.id.as_str().starts_with('_') {
         return Err("tenant ids starting with '_' are reserved".to_owned());
     }
+    if !(1..=365).contains(&file.tenant.proposal_days) {
+        return Err("proposal_days is from 1 to 365".to_owned());
+    }
     for rule in &file.policy.rules {
         for purpose in &rule.purposes {
             if purpose != "*" && Purpose::parse(purpose).is_none() {
@@ -88,6 +91,7 @@ pub(crate) fn tenant_of(file: TenantFile, builtin: &[Feature], folder: &Path) ->
         name: file.tenant.name,
         environment,
         time_zone: file.tenant.time_zone,
+        proposal_days: file.tenant.proposal_days,
         endpoints,
         registrations,
         apps,

@@ -34,6 +34,13 @@ pub(crate) struct TenantPart {
     pub(crate) name: String,
     pub(crate) environment: Environment,
     pub(crate) time_zone: String,
+    #[serde(default = "proposal_days")]
+    pub(crate) proposal_days: u32,
+}
+
+/// How long a proposal waits for somebody where the tenant does not say.
+fn proposal_days() -> u32 {
+    14
 }
 
 #[derive(Deserialize)]

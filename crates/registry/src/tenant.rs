@@ -38,6 +38,8 @@ pub struct Tenant {
     pub environment: Environment,
     /// IANA zone, e.g. `America/New_York`.
     pub time_zone: String,
+    /// How long what jobs propose waits for somebody to decide, in days.
+    pub proposal_days: u32,
     /// Its FHIR bases.
     pub endpoints: Vec<Endpoint>,
     /// Our clients there.

@@ -20,6 +20,7 @@ pub(crate) mod page_keys;
 pub(crate) mod pager;
 pub(crate) mod paging;
 pub(crate) mod place;
+pub(crate) mod proposals;
 pub(crate) mod quota;
 pub(crate) mod recording;
 pub(crate) mod release;

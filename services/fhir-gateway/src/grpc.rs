@@ -13,8 +13,9 @@ use sallyport_proto::{
     convert,
     gateway::v1::{
         CallRequest, CallResponse, CapabilityRequest, CapabilityResponse, CareGapsRequest, CareGapsResponse,
-        ChartRequest, ChartResponse, FetchBulkFileRequest, FetchBulkFileResponse, LookRequest, LookResponse,
-        ProbeRequest, ProbeResponse, SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest,
+        ChartRequest, ChartResponse, DecideProposalRequest, DecideProposalResponse, FetchBulkFileRequest,
+        FetchBulkFileResponse, LookRequest, LookResponse, ProbeRequest, ProbeResponse, ProposalsRequest,
+        ProposalsResponse, SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest,
         WriteResponse, WritesRequest, WritesResponse,
         fhir_gateway_server::{FhirGateway, FhirGatewayServer},
         writes_response,
@@ -28,7 +29,7 @@ use crate::{
     domain::{
         call,
         capability::{asked, looking},
-        care_gaps, chart, context,
+        care_gaps, chart, context, proposals,
         session::{Session, sha256},
         view, write,
     },
@@ -42,6 +43,8 @@ const ALLOW: AllowList = &[
     ("/sallyport.gateway.v1.FhirGateway/Chart", &[ServiceName::Web]),
     ("/sallyport.gateway.v1.FhirGateway/Source", &[ServiceName::Web]),
     ("/sallyport.gateway.v1.FhirGateway/CareGaps", &[ServiceName::Web]),
+    ("/sallyport.gateway.v1.FhirGateway/Proposals", &[ServiceName::Web]),
+    ("/sallyport.gateway.v1.FhirGateway/DecideProposal", &[ServiceName::Web]),
     ("/sallyport.gateway.v1.FhirGateway/Call", &[ServiceName::JobWorker]),
     ("/sallyport.gateway.v1.FhirGateway/FetchBulkFile", &[ServiceName::JobWorker]),
     ("/sallyport.gateway.v1.FhirGateway/Probe", &[ServiceName::Operator]),
@@ -124,6 +127,29 @@ impl FhirGateway for Edge {
         let found = Box::pin(care_gaps::of_patient(&self.0, &session, request_id)).await;
         let found = found.map_err(|refusal| refused(&refusal))?;
         Ok(Response::new(care_gaps::told(found)))
+    }
+
+    async fn proposals(
+        &self,
+        request: Request<ProposalsRequest>,
+    ) -> Result<Response<ProposalsResponse>, Status> {
+        let (session, request_id) = self.open(&request, &request.get_ref().launch_id).await?;
+        if request.get_ref().by_person {
+            self.0.activity.note(session.launch, self.0.clock.now(), session.expires_at());
+        }
+        let listed = Box::pin(proposals::list(&self.0, &session, request_id)).await;
+        listed.map(Response::new).map_err(|refusal| refused(&refusal))
+    }
+
+    async fn decide_proposal(
+        &self,
+        request: Request<DecideProposalRequest>,
+    ) -> Result<Response<DecideProposalResponse>, Status> {
+        let (session, request_id) = self.open(&request, &request.get_ref().launch_id).await?;
+        self.0.activity.note(session.launch, self.0.clock.now(), session.expires_at());
+        let decided = Box::pin(proposals::decide(&self.0, &session, request_id, request.into_inner())).await;
+        let proposal = decided.map_err(|refusal| refused(&refusal))?;
+        Ok(Response::new(DecideProposalResponse { proposal: Some(proposal) }))
     }
 
     async fn call(&self, request: Request<CallRequest>) -> Result<Response<CallResponse>, Status> {

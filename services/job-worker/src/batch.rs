@@ -82,6 +82,8 @@ pub(crate) struct Parts {
     pub(crate) hold: Arc<Hold>,
     pub(crate) revoked: Watch,
     pub(crate) clock: Arc<dyn sallyport_model::Clock>,
+    /// For what a kind does to a patient beside reading.
+    pub(crate) audit: sallyport_audit_client::AuditClient,
     /// Where the files of exports are.
     pub(crate) exports: Arc<std::path::Path>,
     /// How many plain bytes a frame of such a file holds at most.
@@ -141,6 +143,11 @@ impl Batch {
     /// Whatever a kind keeps is sealed with this; `place` is the row's own key and the field.
     pub(crate) fn seal(&self, place: (&[u8], &str), value: &[u8]) -> Sealed {
         self.parts.sealer.seal(place, value)
+    }
+
+    /// A keyed hash: equal inputs give equal values for this tenant, and nothing can be guessed from them.
+    pub(crate) fn index(&self, domain: &str, value: &[u8]) -> [u8; 32] {
+        self.parts.sealer.index(domain, value)
     }
 
     /// Opens what was sealed.

@@ -6,5 +6,6 @@ pub(crate) mod dry_run;
 pub(crate) mod erase;
 pub(crate) mod kill;
 pub(crate) mod letters;
+pub(crate) mod proposals;
 pub(crate) mod start;
 pub(crate) mod view;

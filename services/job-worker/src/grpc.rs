@@ -1,6 +1,7 @@
 //! The edge: messages in, use cases, messages out. Who may call what is `ALLOW`, checked before anything here runs.
 
 pub(crate) mod care_gaps;
+pub(crate) mod proposals;
 
 use std::sync::Arc;
 
@@ -8,10 +9,11 @@ use sallyport_model::{Code, EndpointId, PatientId, RunId, ServiceName, TenantId}
 use sallyport_proto::{
     convert,
     jobs::v1::{
-        AllowResponse, ControlRequest, DeadLetter, DryRunRequest, DryRunResponse, EraseRequest,
-        EraseResponse, GetRunRequest, KillRequest, KillResponse, ListDeadLettersRequest,
-        ListDeadLettersResponse, ListJobsRequest, ListJobsResponse, ListRunsRequest, ListRunsResponse,
-        RedriveRequest, RedriveResponse, Run, StartRequest, jobs_server::Jobs,
+        AllowResponse, ControlRequest, CountProposalsRequest, CountProposalsResponse, DeadLetter,
+        DryRunRequest, DryRunResponse, EraseRequest, EraseResponse, GetRunRequest, KillRequest, KillResponse,
+        ListDeadLettersRequest, ListDeadLettersResponse, ListJobsRequest, ListJobsResponse, ListRunsRequest,
+        ListRunsResponse, ProposalCount, RedriveRequest, RedriveResponse, Run, StartRequest,
+        jobs_server::Jobs,
     },
 };
 use sallyport_rpc::AllowList;
@@ -46,9 +48,13 @@ pub(crate) const ALLOW: AllowList = &[
     ("/sallyport.jobs.v1.Jobs/Kill", &[ServiceName::Operator]),
     ("/sallyport.jobs.v1.Jobs/Allow", &[ServiceName::Operator]),
     ("/sallyport.jobs.v1.Jobs/Erase", &[ServiceName::Operator]),
+    ("/sallyport.jobs.v1.Jobs/CountProposals", &[ServiceName::Operator]),
     ("/sallyport.jobs.v1.CareGaps/OfPatient", &[ServiceName::FhirGateway]),
     ("/sallyport.keys.v1.DataKeys/Rewrap", &[ServiceName::Operator]),
     ("/sallyport.keys.v1.DataKeys/Status", &[ServiceName::Operator]),
+    ("/sallyport.jobs.v1.Proposals/ListOfPatient", &[ServiceName::FhirGateway]),
+    ("/sallyport.jobs.v1.Proposals/Decide", &[ServiceName::FhirGateway]),
+    ("/sallyport.jobs.v1.Proposals/Settle", &[ServiceName::FhirGateway]),
 ];
 
 /// Runs told at once.
@@ -194,6 +200,25 @@ impl Jobs for Edge {
         let because = because(request.by, request.reason)?;
         let erased = erase::erase(&self.0, &tenant, patient, &because).await.map_err(Error::into_status)?;
         Ok(Response::new(EraseResponse { results: i64::try_from(erased).unwrap_or(i64::MAX) }))
+    }
+
+    async fn count_proposals(
+        &self,
+        request: Request<CountProposalsRequest>,
+    ) -> Answer<CountProposalsResponse> {
+        let tenant = optional_tenant(&request.into_inner().tenant)?;
+        let tenant = tenant.as_ref().map_or("", TenantId::as_str);
+        let counts = self.0.store.proposal_counts(tenant, self.0.now()).await;
+        let counts = counts.map_err(|error| Error::from(error).into_status())?.into_iter();
+        let told = counts.map(|one| ProposalCount {
+            tenant: one.tenant,
+            job: one.job,
+            rule: one.rule,
+            state: one.state,
+            outcome: one.outcome,
+            count: one.number,
+        });
+        Ok(Response::new(CountProposalsResponse { counts: told.collect() }))
     }
 }
 

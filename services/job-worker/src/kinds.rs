@@ -8,7 +8,7 @@ pub(crate) mod care_gap_scan;
 pub(crate) mod cohort;
 pub(crate) mod crawl;
 
-pub(crate) use care_gap_scan::KEPT_AS;
+pub(crate) use care_gap_scan::{KEPT_AS, PROPOSAL};
 
 use std::sync::Arc;
 

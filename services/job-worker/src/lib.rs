@@ -28,7 +28,9 @@ use sallyport_keyring::{KeyEncryptionKey, Keyring, SelfTest};
 use sallyport_kv::Kv;
 use sallyport_model::{Clock, ServiceName};
 use sallyport_proto::{
-    jobs::v1::{care_gaps_server::CareGapsServer, jobs_server::JobsServer},
+    jobs::v1::{
+        care_gaps_server::CareGapsServer, jobs_server::JobsServer, proposals_server::ProposalsServer,
+    },
     launch::v1::launch_auth_client::LaunchAuthClient,
     types::v1::WatchRevocationsRequest,
     vault::v1::token_vault_client::TokenVaultClient,
@@ -163,8 +165,10 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     });
     background.extend(engine::background(&worker));
     let care_gaps = CareGapsServer::new(grpc::care_gaps::Edge(Arc::clone(&worker)));
+    let proposals = ProposalsServer::new(grpc::proposals::Edge(Arc::clone(&worker)));
     let routes = tonic::service::Routes::new(JobsServer::new(grpc::Edge(worker)))
         .add_service(care_gaps)
+        .add_service(proposals)
         .add_service(keeper.server());
     Ok(Service { rpc: Some(Served::new(routes, grpc::ALLOW)), background, ready })
 }

@@ -1,12 +1,14 @@
 //! Audit events of jobs: who did what to which run, and why. No patient is in them; each call has its own record at the gateway.
 
-use sallyport_model::Code;
+use sallyport_audit_client::{AuditClient, AuditError};
+use sallyport_model::{Code, EndpointId, LaunchId, PatientId, TenantId};
 use sallyport_proto::{
     audit::v1::{Kind, Outcome, Record},
     convert,
-    types::v1::{Actor, actor},
+    types::v1::{Actor, User, actor},
 };
 use sallyport_registry::{Entry, Job};
+use uuid::Uuid;
 
 use crate::{error::Error, run::Run, worker::Worker};
 
@@ -62,6 +64,54 @@ pub(crate) async fn of_job(
 ) -> Result<(), Error> {
     let place = (entry.tenant.id.as_str(), entry.endpoint.id.as_str());
     Ok(worker.audit.event(about(job, place.0, place.1, what, because, code)).await?)
+}
+
+/// An event about a proposal of a run: what would be written about whom, by its id alone.
+pub(crate) async fn of_proposal(
+    audit: &AuditClient,
+    run: &Run,
+    patient: &PatientId,
+    what: &str,
+    proposal: Uuid,
+) -> Result<(), AuditError> {
+    let because = Because { by: "proposal".to_owned(), reason: proposal.to_string() };
+    let place = (run.tenant.as_str(), run.endpoint_id().as_str());
+    let mut record = about(&run.job, place.0, place.1, what, &because, None);
+    record.run_id = convert::id_bytes(run.id.uuid());
+    record.patients = vec![patient.expose().to_owned()];
+    audit.event(record).await
+}
+
+/// A person's decision on a proposal.
+pub(crate) struct Decided<'a> {
+    pub(crate) launch: LaunchId,
+    pub(crate) user: &'a User,
+    /// `approve` or `reject`
+    pub(crate) what: &'a str,
+    pub(crate) proposal: Uuid,
+}
+
+/// An event about a decision: who, in which launch, about whom, on what.
+pub(crate) async fn of_decision(
+    worker: &Worker,
+    (tenant, endpoint, patient): (&TenantId, &EndpointId, &PatientId),
+    job: &str,
+    decided: &Decided<'_>,
+) -> Result<(), Error> {
+    let record = Record {
+        kind: Kind::Job.into(),
+        tenant: tenant.as_str().to_owned(),
+        endpoint: endpoint.as_str().to_owned(),
+        actor: Some(Actor { kind: Some(actor::Kind::User(decided.user.clone())) }),
+        patients: vec![patient.expose().to_owned()],
+        launch_id: convert::id_bytes(decided.launch.uuid()),
+        job: job.to_owned(),
+        interaction: decided.what.to_owned(),
+        outcome: Outcome::Success.into(),
+        detail: format!("proposal: {}", decided.proposal),
+        ..Record::default()
+    };
+    Ok(worker.audit.event(record).await?)
 }
 
 /// An event about a tenant or, in the reserved tenant, a vendor.

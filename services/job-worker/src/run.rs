@@ -48,6 +48,8 @@ pub(crate) struct Run {
     pub(crate) endpoint: Endpoint,
     /// The tenant's time.
     pub(crate) zone: Zone,
+    /// How long what it proposes waits for somebody, in days.
+    pub(crate) proposal_days: u32,
     /// The authorisation, once there is one.
     pub(crate) grant: Option<GrantId>,
     /// The user whose grant it is; nobody for a service's.

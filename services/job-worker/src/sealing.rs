@@ -88,6 +88,11 @@ pub(crate) struct Sealer {
 }
 
 impl Sealer {
+    /// A keyed hash of a value.
+    pub(crate) fn index(&self, domain: &str, value: &[u8]) -> [u8; 32] {
+        self.key.blind_index(domain, &[value])
+    }
+
     /// Seals a value for the row and field where it will stand.
     pub(crate) fn seal(&self, (row, field): (&[u8], &str), value: &[u8]) -> Sealed {
         Sealed { data_key: self.id, bytes: self.key.seal(&place(&self.tenant, row, field), value) }

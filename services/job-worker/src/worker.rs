@@ -87,6 +87,7 @@ impl Worker {
             job: job.clone(),
             endpoint: entry.endpoint.clone(),
             zone,
+            proposal_days: entry.tenant.proposal_days,
             grant: row.grant_id.map(GrantId::from_uuid),
             user,
             pinned_scope: row.pinned_scope,

@@ -10,8 +10,9 @@ use sallyport_model::{GrantId, RunId, ServiceName};
 use sallyport_proto::{
     convert,
     jobs::v1::{
-        ControlRequest, DryRunRequest, EraseRequest, GetRunRequest, KillRequest, ListDeadLettersRequest,
-        ListJobsRequest, ListRunsRequest, RedriveRequest, Run, StartRequest, jobs_client::JobsClient,
+        ControlRequest, CountProposalsRequest, DryRunRequest, EraseRequest, GetRunRequest, KillRequest,
+        ListDeadLettersRequest, ListJobsRequest, ListRunsRequest, ProposalCount, RedriveRequest, Run,
+        StartRequest, jobs_client::JobsClient,
     },
     types::v1::User,
 };
@@ -24,6 +25,11 @@ use crate::{
     operate::refusal,
     operator,
 };
+
+/// What `sallyport jobs proposals` prints.
+pub fn proposals(counts: &[ProposalCount]) -> String {
+    print::proposals(counts)
+}
 
 /// `sallyport jobs`.
 ///
@@ -41,6 +47,11 @@ pub async fn run(command: JobsCommand) -> anyhow::Result<ExitCode> {
             let (tenant, job) = (tenant.unwrap_or_default(), job.unwrap_or_default());
             let request = ListRunsRequest { tenant, job, limit };
             print!("{}", print::runs(&told(client(&place).await?.list_runs(request).await)?.runs));
+        }
+        JobsCommand::Proposals { tenant, place } => {
+            let request = CountProposalsRequest { tenant: tenant.unwrap_or_default() };
+            let counts = told(client(&place).await?.count_proposals(request).await)?.counts;
+            print!("{}", print::proposals(&counts));
         }
         JobsCommand::Show { run, watch, place } => {
             let request = GetRunRequest { run_id: run_bytes(&run)? };

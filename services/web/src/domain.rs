@@ -5,5 +5,6 @@ pub(crate) mod document;
 pub(crate) mod entry;
 pub(crate) mod json_text;
 pub(crate) mod page;
+pub(crate) mod proposals;
 pub(crate) mod times;
 pub(crate) mod view;

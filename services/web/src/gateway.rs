@@ -5,14 +5,16 @@ use sallyport_model::{Code, LaunchId, Micros, RequestId, Secret};
 use sallyport_proto::{
     convert::id_bytes,
     gateway::v1::{
-        CareGapsRequest, ChartRequest, SourceRequest, ViewRequest, ViewResponse,
-        fhir_gateway_client::FhirGatewayClient,
+        CareGapsRequest, ChartRequest, DecideProposalRequest, ProposalsRequest, SourceRequest, ViewRequest,
+        ViewResponse, fhir_gateway_client::FhirGatewayClient,
     },
 };
 use sallyport_rpc::{SESSION_METADATA, Transport, code_of, once_more, with_request_id};
 use tonic::{Request, metadata::MetadataValue};
 
-use crate::domain::care_gaps::CareGaps;
+pub(crate) use sallyport_proto::gateway::v1::decide_proposal_request::Decision;
+
+use crate::domain::{care_gaps::CareGaps, proposals::Proposals};
 
 /// The largest answer taken: documents ride inside resources.
 const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
@@ -74,6 +76,29 @@ impl Gateway {
             async move { gateway.care_gaps(request).await }
         });
         answer.await.map_err(|status| code_of(&status))?.into_inner().try_into()
+    }
+
+    /// What jobs propose about the launch's patient, asked for by a person.
+    pub(crate) async fn proposals(&self, session: &Session) -> Result<Proposals, Code> {
+        let message = ProposalsRequest { launch_id: id_bytes(session.launch.uuid()), by_person: true };
+        let answer = once_more(|| {
+            let (mut gateway, request) = (self.0.clone(), signed(session, message.clone()));
+            async move { gateway.proposals(request).await }
+        });
+        answer.await.map_err(|status| code_of(&status))?.into_inner().try_into()
+    }
+
+    /// A person's decision on one. Asked once: what became of it, the page says.
+    pub(crate) async fn decide(
+        &self,
+        session: &Session,
+        proposal_id: Vec<u8>,
+        decision: Decision,
+    ) -> Result<(), Code> {
+        let launch_id = id_bytes(session.launch.uuid());
+        let message = DecideProposalRequest { launch_id, proposal_id, decision: Some(decision) };
+        let decided = self.0.clone().decide_proposal(signed(session, message)).await;
+        decided.map(|_now| ()).map_err(|status| code_of(&status))
     }
 
     /// One raw resource that this launch may see.

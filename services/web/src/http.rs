@@ -3,6 +3,7 @@
 mod assets;
 mod handlers;
 mod headers;
+mod proposals;
 mod session;
 mod stream;
 
@@ -27,6 +28,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/chart/{launch}/", get(handlers::landing))
         .route("/chart/{launch}/ended", get(handlers::ended))
         .route("/chart/{launch}/source", post(handlers::source))
+        .route("/chart/{launch}/proposals", get(proposals::show).post(proposals::decide))
         .route("/chart/{launch}/{page}", get(handlers::page))
         .route("/assets/{file}", get(assets::serve))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))

@@ -6,6 +6,7 @@ pub(crate) mod care_gaps;
 pub(crate) mod error;
 pub(crate) mod layout;
 pub(crate) mod origin;
+pub(crate) mod proposals;
 pub(crate) mod sections;
 pub(crate) mod source;
 pub(crate) mod start;

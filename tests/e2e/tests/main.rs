@@ -53,3 +53,8 @@ async fn bad_input_meets_one_clear_error_each() {
 async fn each_chart_shows_its_own_patients_care_gaps() {
     told(scenario::each_chart_shows_its_own_patients_care_gaps().await);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_approval_clicked_five_times_with_the_network_cut_is_one_record() {
+    told(scenario::an_approval_clicked_five_times_with_the_network_cut_is_one_record().await);
+}

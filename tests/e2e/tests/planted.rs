@@ -96,6 +96,7 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("background-pause-cut", "fhir-gateway"),
     ("export-tail-kept", "job-worker"),
     ("step-up-of-anybody", "launch-auth"),
+    ("proposal-payload-unbound", "fhir-gateway"),
     ("write-without-key", "fhir-gateway"),
     ("write-payload-unbound", "fhir-gateway"),
     ("write-foreign-subject", "fhir-gateway"),

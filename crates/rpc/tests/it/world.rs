@@ -14,9 +14,10 @@ use http::Uri;
 use sallyport_model::ServiceName;
 use sallyport_proto::gateway::v1::{
     CallRequest, CallResponse, CapabilityRequest, CapabilityResponse, CareGapsRequest, CareGapsResponse,
-    ChartRequest, ChartResponse, FetchBulkFileRequest, FetchBulkFileResponse, LookRequest, LookResponse,
-    ProbeRequest, ProbeResponse, SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest,
-    WriteResponse, WritesRequest, WritesResponse,
+    ChartRequest, ChartResponse, DecideProposalRequest, DecideProposalResponse, FetchBulkFileRequest,
+    FetchBulkFileResponse, LookRequest, LookResponse, ProbeRequest, ProbeResponse, ProposalsRequest,
+    ProposalsResponse, SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest, WriteResponse,
+    WritesRequest, WritesResponse,
     fhir_gateway_client::FhirGatewayClient,
     fhir_gateway_server::{FhirGateway, FhirGatewayServer},
 };
@@ -100,6 +101,17 @@ impl FhirGateway for Counting {
     }
 
     async fn care_gaps(&self, _: Request<CareGapsRequest>) -> Result<Response<CareGapsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn proposals(&self, _: Request<ProposalsRequest>) -> Result<Response<ProposalsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn decide_proposal(
+        &self,
+        _: Request<DecideProposalRequest>,
+    ) -> Result<Response<DecideProposalResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 

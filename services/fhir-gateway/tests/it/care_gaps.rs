@@ -24,7 +24,7 @@ fn tab(world: &World, patient: &str, scopes: &str) -> Tab {
     })
 }
 
-fn evidence(reference: &str, value: &str) -> Value {
+pub(crate) fn evidence(reference: &str, value: &str) -> Value {
     json!({
         "role": "requirement", "weight": "counts", "criterion": "last HbA1c", "what": "HbA1c", "value": value,
         "source": {"origin": "core", "reference": reference, "version": "3", "path": "Observation.valueQuantity", "read_at": 7},
@@ -32,7 +32,7 @@ fn evidence(reference: &str, value: &str) -> Value {
     })
 }
 
-fn assessment(measure: &str, evidence: &[Value]) -> Value {
+pub(crate) fn assessment(measure: &str, evidence: &[Value]) -> Value {
     json!({
         "measure": measure, "title": measure, "outcome": "gap", "why": ["a gap"], "action": "Act", "evidence": evidence,
         "published": {"name": "A measure", "steward": "A steward", "numbers": ["CMS1"], "year": 2026, "url": "https://m.example/"},

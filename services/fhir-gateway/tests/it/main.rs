@@ -25,6 +25,7 @@ mod paging;
 mod partial;
 #[cfg(feature = "planted-bugs")]
 mod planted;
+mod proposals;
 mod reads;
 mod replicas;
 mod revocation;

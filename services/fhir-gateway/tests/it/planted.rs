@@ -40,6 +40,12 @@ const SWITCHES: &[(&str, &str)] = &[
     ("background-pause-cut", "runs::no_replica_calls_for_a_job_before_the_time_that_the_ehr_named"),
     ("retry-without-budget", "limits::calls_that_broke_are_made_again_within_a_budget"),
     ("care-gaps-of-any-patient", "care_gaps::what_was_found_about_another_patient_is_withheld_whole"),
+    ("care-gaps-of-any-patient", "proposals::a_proposal_about_another_patient_is_neither_shown_nor_written"),
+    (
+        "proposal-payload-unbound",
+        "proposals::what_has_changed_since_it_was_shown_is_refused_before_anything_is_decided",
+    ),
+    ("write-without-key", "proposals::approved_five_times_with_the_network_cut_there_is_one_resource"),
     ("write-without-key", "writes::approved_five_times_with_the_network_cut_there_is_one_resource"),
     ("write-payload-unbound", "writes::what_is_approved_is_bound_byte_for_byte"),
     ("write-foreign-subject", "writes::a_record_about_another_patient_is_refused_before_it_is_sent"),

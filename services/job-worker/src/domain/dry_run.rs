@@ -57,6 +57,7 @@ pub(crate) async fn dry_run(worker: &Arc<Worker>, tenant: &TenantId, job: &JobId
         job: job.clone(),
         endpoint: entry.endpoint.clone(),
         zone: zone.clone(),
+        proposal_days: entry.tenant.proposal_days,
         grant: None,
         user: None,
         pinned_scope: feature.scopes().print(Dialect::V2),

@@ -34,5 +34,7 @@ pub(crate) async fn erase(
         }
     };
     let exports = forgetting::erase(store, folder, tenant.as_str(), endpoint.as_deref()).await?;
-    Ok(store.erase_results(tenant.as_str(), subjects.as_deref()).await? + exports)
+    let subject = subjects.as_ref().and_then(|subjects| subjects.first());
+    let proposals = store.erase_proposals(tenant.as_str(), subject).await?;
+    Ok(store.erase_results(tenant.as_str(), subjects.as_deref()).await? + exports + proposals)
 }

@@ -110,6 +110,7 @@ async fn opened(worker: &Arc<Worker>, lease: &Lease, hold: &Arc<Hold>) -> Result
         hold: Arc::clone(hold),
         revoked: worker.revoked.clone(),
         clock: Arc::clone(&worker.clock),
+        audit: worker.audit.clone(),
         exports: worker.config.exports_folder.as_path().into(),
         frame_bytes: worker.config.export_frame_bytes,
     };

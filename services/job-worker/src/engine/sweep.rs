@@ -44,5 +44,7 @@ async fn expire(worker: &Worker) -> Result<(), sallyport_db::Error> {
     worker.store.expire_results(now).await?;
     forgetting::expire(&worker.store, &worker.config.exports_folder, now).await?;
     let before = now - i64::from(worker.config.retention_days) * 86_400 * 1_000_000;
+    worker.store.expire_proposals(now).await?;
+    worker.store.prune_proposals(before).await?;
     worker.store.prune(before).await
 }

@@ -4,6 +4,7 @@
 //! them. What was not granted or could not be read makes a measure "cannot tell", never a gap.
 
 mod options;
+mod proposing;
 mod reading;
 
 use sallyport_care_gaps::{Assessment, Findings, Judging, Kind as Entry, Need, RuleSet, Zone, plan};
@@ -13,9 +14,11 @@ use sallyport_model::{
 };
 use sallyport_registry::{Cohort, Endpoint, Feature, Job, JobIdentity};
 
-use self::{options::Options, reading::Reading};
+use self::{options::Options, proposing::Proposes, reading::Reading};
 use super::{Done, Fault, Foreseen, Item, Kind, Plan, cohort};
 use crate::{batch::Batch, gateway::Gateway, run::Run, store};
+
+pub(crate) use proposing::PROPOSAL;
 
 /// Under which name judgements are kept among a run's results.
 pub(crate) const KEPT_AS: &str = "care-gaps";
@@ -76,6 +79,7 @@ impl Kind for CareGapScan {
 
     async fn item(&self, batch: &mut Batch, item: &Item) -> Result<Done, Fault> {
         let patient = item.as_patient().ok_or(Fault::Item(Code::ContextInvalid))?;
+        let options = options(batch.run())?;
         let (rules, now) = (rules(batch.run())?, batch.now());
         let zone = batch.run().zone.clone();
         let ahead = |micros: Micros| zone.minutes_ahead(micros);
@@ -92,7 +96,7 @@ impl Kind for CareGapScan {
         }
         let record = reading.record(batch.run(), &patient);
         let found = rules.judge(&record, &Judging { on, zone: Zone::Of(&ahead) });
-        keep(batch, &patient, now, found).await
+        keep(batch, &patient, now, found, options.proposes).await
     }
 }
 
@@ -102,6 +106,7 @@ async fn keep(
     patient: &sallyport_model::PatientId,
     now: Micros,
     assessments: Vec<Assessment>,
+    proposes: Option<Proposes>,
 ) -> Result<Done, Fault> {
     let findings = Findings { judged_at: now, patient: patient.expose().to_owned(), assessments };
     let json = serde_json::to_vec(&findings).map_err(|_shape| Fault::Item(Code::Internal))?;
@@ -123,7 +128,15 @@ async fn keep(
     };
     let mut effects = batch.begin().await?;
     store::keep(effects.tx(), &kept).await.map_err(crate::halt::Halt::from)?;
+    if let Some(proposes) = proposes {
+        let whose = (patient, subject);
+        proposing::propose(batch, &mut effects, proposes, whose, now, &findings.assessments).await?;
+    }
     Ok(effects.into())
+}
+
+fn options(run: &Run) -> Result<Options, Fault> {
+    Options::read(&run.job).map_err(|_checked_at_load| Fault::Item(Code::RequestInvalid))
 }
 
 fn rules(run: &Run) -> Result<RuleSet, Fault> {

@@ -8,10 +8,10 @@ use tonic::Status;
 
 use crate::world::{Worker, World, code, each, tenant};
 
-const SCOPES: &str =
+pub(crate) const SCOPES: &str =
     "system/Patient.rs system/Observation.rs system/Condition.rs system/Procedure.rs system/Encounter.rs";
 
-fn scan(feature: &str, more: &str) -> String {
+pub(crate) fn scan(feature: &str, more: &str) -> String {
     format!(
         "[[job]]\nid = \"gaps\"\ntitle = \"Care gaps\"\nkind = \"care-gap-scan\"\nfeature = \"{feature}\"\n\
          registration = \"general-backend\"\npurpose = \"HOPERAT\"\nidentity = \"backend\"\non = true\n\
@@ -20,11 +20,11 @@ fn scan(feature: &str, more: &str) -> String {
 }
 
 /// Glycemic control alone, so that what a test says is all there is.
-const ONE_MEASURE: &str = "[job.options.rules.measures]\nblood-pressure-control.off = true\n\
+pub(crate) const ONE_MEASURE: &str = "[job.options.rules.measures]\nblood-pressure-control.off = true\n\
      breast-screening.off = true\ncolorectal-screening.off = true\nkidney-evaluation.off = true\n";
 
 /// A patient of 60 with diabetes whose HbA1c is today's.
-fn chart(world: &World, patient: &str, hba1c: &str) {
+pub(crate) fn chart(world: &World, patient: &str, hba1c: &str) {
     let today =
         jiff::Timestamp::now().to_zoned_datetime(jiff::tz::TimeZone::get("America/New_York").unwrap());
     let (year, day) = (today.year(), today.strftime("%Y-%m-%d").to_string());

@@ -198,6 +198,20 @@ impl FhirGateway for Exports {
         Err(Status::unimplemented(""))
     }
 
+    async fn proposals(
+        &self,
+        _: Request<gateway::ProposalsRequest>,
+    ) -> Result<Response<gateway::ProposalsResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
+    async fn decide_proposal(
+        &self,
+        _: Request<gateway::DecideProposalRequest>,
+    ) -> Result<Response<gateway::DecideProposalResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn probe(
         &self,
         _: Request<gateway::ProbeRequest>,

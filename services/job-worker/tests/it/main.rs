@@ -15,6 +15,7 @@ mod outage;
 mod owners;
 #[cfg(feature = "planted-bugs")]
 mod planted;
+mod proposals;
 mod quarantine;
 mod replicas;
 mod rights;

@@ -74,6 +74,15 @@ pub enum JobsCommand {
         #[command(flatten)]
         place: Where,
     },
+    /// What became of what jobs proposed: counts, no patient.
+    Proposals {
+        /// Only of this tenant.
+        #[arg(long)]
+        tenant: Option<String>,
+        /// Which instance.
+        #[command(flatten)]
+        place: Where,
+    },
     /// One run, with its progress.
     Show {
         /// The run's id.

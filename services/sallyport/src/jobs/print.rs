@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use sallyport_model::{Code, Micros};
-use sallyport_proto::jobs::v1::{DeadLetter, DryRunResponse, Job, Progress, Run};
+use sallyport_proto::jobs::v1::{DeadLetter, DryRunResponse, Job, Progress, ProposalCount, Run};
 use uuid::Uuid;
 
 /// Cells of the bar.
@@ -31,6 +31,24 @@ pub(super) fn jobs(jobs: &[Job]) -> String {
         }
     }
     line(&mut out, &format!("{} jobs", jobs.len()));
+    out
+}
+
+/// One line for each job and rule, its states one after the other.
+pub(super) fn proposals(counts: &[ProposalCount]) -> String {
+    let mut out = String::new();
+    for of_rule in counts.chunk_by(|a, b| (&a.tenant, &a.job, &a.rule) == (&b.tenant, &b.job, &b.rule)) {
+        let Some(ProposalCount { tenant, job, rule, .. }) = of_rule.first() else { continue };
+        let states: Vec<String> = of_rule
+            .iter()
+            .map(|one| match one.outcome.as_str() {
+                "" => format!("{} {}", one.count, one.state),
+                outcome => format!("{} {} ({outcome})", one.count, one.state),
+            })
+            .collect();
+        line(&mut out, &format!("{tenant}/{job}  {rule}  {}", states.join(", ")));
+    }
+    line(&mut out, &format!("{} proposals", counts.iter().map(|one| one.count).sum::<i64>()));
     out
 }
 

@@ -16,6 +16,7 @@ pub(crate) enum Page {
     Visits,
     Documents,
     CareGaps,
+    Proposals,
     More,
 }
 
@@ -29,6 +30,7 @@ impl Page {
         Self::Visits,
         Self::Documents,
         Self::CareGaps,
+        Self::Proposals,
         Self::More,
     ];
 
@@ -43,6 +45,7 @@ impl Page {
             Self::Visits => "visits",
             Self::Documents => "documents",
             Self::CareGaps => "care-gaps",
+            Self::Proposals => "proposals",
             Self::More => "more",
         }
     }
@@ -57,6 +60,7 @@ impl Page {
             Self::Visits => "Visits",
             Self::Documents => "Documents",
             Self::CareGaps => "Care gaps",
+            Self::Proposals => "Proposals",
             Self::More => "More",
         }
     }
@@ -79,7 +83,7 @@ impl Page {
             Self::Vitals => &[Section::Vitals],
             Self::Visits => &[Section::Encounters],
             Self::Documents => &[Section::Documents],
-            Self::CareGaps => &[],
+            Self::CareGaps | Self::Proposals => &[],
             Self::More => {
                 &[Section::Immunizations, Section::Procedures, Section::Careteam, Section::Coverage]
             }
@@ -88,7 +92,7 @@ impl Page {
 
     /// What of a feature's sections opens it.
     pub(crate) fn opened_by(self) -> impl Iterator<Item = &'static str> {
-        let own = (self == Self::CareGaps).then_some(CARE_GAPS);
+        let own = matches!(self, Self::CareGaps | Self::Proposals).then_some(CARE_GAPS);
         self.sections().iter().map(|section| section.as_str()).chain(own)
     }
 

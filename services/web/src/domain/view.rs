@@ -12,6 +12,9 @@ use crate::gateway::Session;
 /// The action of the form that opens a record.
 pub(crate) const SOURCE_ACTION: &str = "source";
 
+/// The action of the forms that decide on a proposal.
+pub(crate) const PROPOSALS_ACTION: &str = "proposals";
+
 /// One entry of the navigation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Tab {
@@ -43,8 +46,12 @@ pub(crate) struct View {
     pub(crate) sign_in_path: Option<String>,
     pub(crate) base: String,
     pub(crate) source_token: String,
+    pub(crate) proposals_token: String,
+    pub(crate) step_up_token: String,
     pub(crate) stay_token: String,
     pub(crate) sign_out_token: String,
+    /// The registration that was launched, by its id.
+    pub(crate) registration: String,
     /// Where launch-auth answers about this session.
     pub(crate) session_path: String,
     /// The EHR does not say when records were changed.
@@ -56,6 +63,7 @@ impl View {
     pub(crate) fn new(session: &Session, answer: ViewResponse, now: i64) -> Self {
         let tabs = tabs(&answer);
         let token = |action: &str| sallyport_smart::form::token(&session.secret, session.launch, action);
+        let registration = answer.relaunch_path.strip_prefix("/launch/").unwrap_or_default().to_owned();
         let sign_in_path =
             Some(answer.relaunch_path).filter(|p| answer.standalone_allowed && p.starts_with("/launch/"));
         Self {
@@ -76,8 +84,11 @@ impl View {
             sign_in_path,
             base: format!("/chart/{}", session.launch),
             source_token: token(SOURCE_ACTION),
+            proposals_token: token(PROPOSALS_ACTION),
+            step_up_token: token("step-up"),
             stay_token: token("keep-alive"),
             sign_out_token: token("logout"),
+            registration,
             session_path: format!("/session/{}", session.launch),
             edits_undated: answer.edits_undated,
             times: Times::new(&answer.time_zone, now),

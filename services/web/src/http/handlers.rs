@@ -38,7 +38,17 @@ pub(super) struct Html {
 
 impl Html {
     fn new(status: StatusCode, framing: &Framing<'_>, markup: Markup) -> Self {
-        Self { status, headers: page_headers(framing), markup }
+        Self { status, headers: page_headers(framing, &[]), markup }
+    }
+
+    /// With forms that lead to those origins too.
+    pub(super) fn with_forms(
+        status: StatusCode,
+        framing: &Framing<'_>,
+        markup: Markup,
+        forms: &[String],
+    ) -> Self {
+        Self { status, headers: page_headers(framing, forms), markup }
     }
 }
 
@@ -63,7 +73,7 @@ pub(super) fn refusal(app: &App, code: Code, id: RequestId) -> Html {
 }
 
 /// A refusal inside a launch: framed by its own EHR, with the way to start again.
-fn refusal_in(view: &View, code: Code, id: RequestId) -> Html {
+pub(super) fn refusal_in(view: &View, code: Code, id: RequestId) -> Html {
     let status = StatusCode::from_u16(code.kind().http()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     Html::new(
         status,
@@ -112,7 +122,7 @@ fn show(app: &App, opened: Opened, page: Page) -> Response {
     if !opened.view.offers(page) {
         return refusal_in(&opened.view, Code::FeatureOff, id).into_response();
     }
-    let headers = page_headers(&Framing::By(&opened.view.frame_ancestors));
+    let headers = page_headers(&Framing::By(&opened.view.frame_ancestors), &[]);
     let body = stream::chart(app, opened.session, opened.view, page);
     (StatusCode::OK, headers, body).into_response()
 }
@@ -139,7 +149,7 @@ pub(super) async fn source(
     Form(form): Form<SourceForm>,
 ) -> Response {
     let Opened { session, view } = opened;
-    if let Some(refused) = refused_form(&app, &session, &view, &headers, &form.token) {
+    if let Some(refused) = refused_form(&app, &session, &view, &headers, (SOURCE_ACTION, &form.token)) {
         return refused.into_response();
     }
     let wait = app.page_deadline;
@@ -174,13 +184,19 @@ async fn document_text(app: &App, session: &Session, raw: &RawResource) -> Optio
 }
 
 /// The refusal of a form that is not this session's own or comes from another site; `None` when it counts.
-fn refused_form(app: &App, session: &Session, view: &View, headers: &HeaderMap, token: &str) -> Option<Html> {
+pub(super) fn refused_form(
+    app: &App,
+    session: &Session,
+    view: &View,
+    headers: &HeaderMap,
+    (action, token): (&str, &str),
+) -> Option<Html> {
     let said = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     let same_site = match (said("sec-fetch-site"), said("origin")) {
         (Some(site), _) => site == "same-origin",
         (None, Some(origin)) => origin == &*app.public_origin,
         (None, None) => true,
     };
-    let counts = same_site && form::is_token(&session.secret, session.launch, SOURCE_ACTION, token);
+    let counts = same_site && form::is_token(&session.secret, session.launch, action, token);
     (!counts).then(|| refusal_in(view, Code::RequestCrossSite, session.request_id))
 }

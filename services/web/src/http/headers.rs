@@ -11,7 +11,7 @@ pub(super) enum Framing<'a> {
 }
 
 /// The headers of a page. `default-src 'none'` and no third party; inline style and script are not possible.
-pub(super) fn page_headers(framing: &Framing<'_>) -> HeaderMap {
+pub(super) fn page_headers(framing: &Framing<'_>, forms: &[String]) -> HeaderMap {
     let ancestors = match framing {
         Framing::By(origins) => {
             let origins: Vec<&str> = origins.iter().map(String::as_str).filter(|o| is_origin(o)).collect();
@@ -19,9 +19,10 @@ pub(super) fn page_headers(framing: &Framing<'_>) -> HeaderMap {
         }
         Framing::Nobody => "'none'".to_owned(),
     };
+    let forms: String = forms.iter().filter(|o| is_origin(o)).map(|origin| format!(" {origin}")).collect();
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-         form-action 'self'; base-uri 'none'; frame-ancestors {ancestors}"
+         form-action 'self'{forms}; base-uri 'none'; frame-ancestors {ancestors}"
     );
     let mut headers = HeaderMap::new();
     let fixed = [
@@ -61,13 +62,18 @@ mod tests {
     use super::*;
 
     fn policy(framing: &Framing<'_>) -> String {
-        page_headers(framing)[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned()
+        page_headers(framing, &[])[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned()
     }
 
     #[test]
     fn only_the_named_origins_may_frame_a_page() {
         let origins = ["https://ehr.example".to_owned(), "https://x; script-src *".to_owned()];
         assert!(policy(&Framing::By(&origins)).ends_with("frame-ancestors 'self' https://ehr.example"));
+        let led = page_headers(&Framing::Nobody, &origins)[header::CONTENT_SECURITY_POLICY]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        assert!(led.contains("form-action 'self' https://ehr.example; base-uri"), "{led}");
         assert!(policy(&Framing::By(&[])).ends_with("frame-ancestors 'none'"));
         assert!(
             policy(&Framing::Nobody).starts_with("default-src 'none'; script-src 'self'; style-src 'self';")

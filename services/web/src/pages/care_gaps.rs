@@ -133,12 +133,12 @@ fn row(view: &View, scan: &Scan, one: &Assessment) -> Markup {
     }
 }
 
-fn fact(label: &str, text: &Markup) -> Markup {
+pub(super) fn fact(label: &str, text: &Markup) -> Markup {
     html! { div.fact { dt { (label) } dd { (text) } } }
 }
 
 /// The rule and where it was published.
-fn rule(one: &Assessment) -> Markup {
+pub(super) fn rule(one: &Assessment) -> Markup {
     let Published { name, steward, numbers, year, url } = &one.published;
     html! {
         (said(name)) " (" (said(&numbers.join(", "))) "), " (said(steward)) ", " (year) " "
@@ -149,7 +149,7 @@ fn rule(one: &Assessment) -> Markup {
 }
 
 /// One entry of the record, as sent.
-fn cited(view: &View, evidence: &Evidence) -> Markup {
+pub(super) fn cited(view: &View, evidence: &Evidence) -> Markup {
     let weight = match evidence.weight {
         Weight::Counts => badge(Tone::Good, "Counts"),
         Weight::Unclear => badge(Tone::Warning, "Unclear"),

@@ -84,7 +84,7 @@ fn waiting(heading: &str) -> Markup {
     html! { section.card.waiting { header.card-head { h2 { (heading) } } p.quiet { "Reading…" } } }
 }
 
-fn tabs(view: &View, current: Page) -> Markup {
+pub(super) fn tabs(view: &View, current: Page) -> Markup {
     html! {
         nav.tabs aria-label="Chart" {
             ul {

@@ -10,7 +10,7 @@ use crate::{
     website::{Answer, Website},
 };
 
-fn assessment(measure: &str, outcome: &str, text: &str) -> Value {
+pub(crate) fn assessment(measure: &str, outcome: &str, text: &str) -> Value {
     json!({
         "measure": measure, "title": format!("{text} {measure}"), "outcome": outcome,
         "why": [format!("{text} the last HbA1c is 9.4 %")], "action": format!("{text} Measure HbA1c"),

@@ -6,9 +6,10 @@ use sallyport_clinical::{Context, FhirVersion, Input, Mapping, ReadProblem, Sect
 use sallyport_model::{Clock, Code, LaunchId, PatientId, ServiceName, TestClock};
 use sallyport_proto::gateway::v1::{
     CallRequest, CallResponse, CapabilityRequest, CapabilityResponse, CareGapsRequest, CareGapsResponse,
-    ChartRequest, ChartResponse, FetchBulkFileRequest, FetchBulkFileResponse, LookRequest, LookResponse,
-    ProbeRequest, ProbeResponse, SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest,
-    WriteResponse, WritesRequest, WritesResponse,
+    ChartRequest, ChartResponse, DecideProposalRequest, DecideProposalResponse, FetchBulkFileRequest,
+    FetchBulkFileResponse, LookRequest, LookResponse, ProbeRequest, ProbeResponse, ProposalsRequest,
+    ProposalsResponse, SourceRequest, SourceResponse, ViewRequest, ViewResponse, WriteRequest, WriteResponse,
+    WritesRequest, WritesResponse,
     fhir_gateway_server::{FhirGateway, FhirGatewayServer},
     view_response::Feature,
 };
@@ -28,6 +29,8 @@ const ALLOW: AllowList = &[
     ("/sallyport.gateway.v1.FhirGateway/Chart", &[ServiceName::Web]),
     ("/sallyport.gateway.v1.FhirGateway/Source", &[ServiceName::Web]),
     ("/sallyport.gateway.v1.FhirGateway/CareGaps", &[ServiceName::Web]),
+    ("/sallyport.gateway.v1.FhirGateway/Proposals", &[ServiceName::Web]),
+    ("/sallyport.gateway.v1.FhirGateway/DecideProposal", &[ServiceName::Web]),
 ];
 
 /// What one launch answers.
@@ -40,6 +43,9 @@ pub(crate) struct Canned {
     pub(crate) never: Vec<Section>,
     /// `None`: no answer comes.
     pub(crate) care_gaps: Option<Result<CareGapsResponse, Code>>,
+    pub(crate) proposals: ProposalsResponse,
+    /// Decisions end so.
+    pub(crate) decision: Result<(), Code>,
     pub(crate) delay: Duration,
     pub(crate) calls: Arc<std::sync::Mutex<Vec<String>>>,
 }
@@ -85,6 +91,8 @@ impl Canned {
             refusals: HashMap::new(),
             never: Vec::new(),
             care_gaps: Some(Err(Code::FeatureOff)),
+            proposals: ProposalsResponse::default(),
+            decision: Ok(()),
             delay: Duration::ZERO,
             calls: Arc::default(),
         }
@@ -196,6 +204,27 @@ impl FhirGateway for Fake {
             Some(answer) => answer.map(Response::new).map_err(status),
             None => std::future::pending().await,
         }
+    }
+
+    async fn proposals(
+        &self,
+        request: Request<ProposalsRequest>,
+    ) -> Result<Response<ProposalsResponse>, Status> {
+        let canned = self.canned(&request, &request.get_ref().launch_id)?;
+        canned.calls.lock().unwrap().push("proposals".to_owned());
+        Ok(Response::new(canned.proposals))
+    }
+
+    async fn decide_proposal(
+        &self,
+        request: Request<DecideProposalRequest>,
+    ) -> Result<Response<DecideProposalResponse>, Status> {
+        let canned = self.canned(&request, &request.get_ref().launch_id)?;
+        let request = request.into_inner();
+        let said = format!("decide {} {:?}", hex::encode(request.proposal_id), request.decision);
+        canned.calls.lock().unwrap().push(said);
+        canned.decision.map_err(status)?;
+        Ok(Response::new(DecideProposalResponse::default()))
     }
 
     async fn call(&self, _: Request<CallRequest>) -> Result<Response<CallResponse>, Status> {

@@ -14,6 +14,7 @@ mod edge;
 mod fake;
 mod forms;
 mod partial;
+mod proposals;
 mod states;
 mod streaming;
 mod website;

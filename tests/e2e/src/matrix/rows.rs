@@ -87,6 +87,19 @@ fn care_gaps(launch: &[u8]) -> Ask {
     Ask::new(&gateway::CareGapsRequest { launch_id: launch.to_vec(), by_person: false })
 }
 
+fn proposals(launch: &[u8]) -> Ask {
+    Ask::new(&gateway::ProposalsRequest { launch_id: launch.to_vec(), by_person: false })
+}
+
+fn decide(launch: &[u8]) -> Ask {
+    let reject = sallyport_proto::jobs::v1::Reject { reason: "the matrix".to_owned() };
+    Ask::new(&gateway::DecideProposalRequest {
+        launch_id: launch.to_vec(),
+        proposal_id: NOBODY.to_vec(),
+        decision: Some(gateway::decide_proposal_request::Decision::Reject(reject)),
+    })
+}
+
 fn source(launch: &[u8], patient: &str) -> Ask {
     let (launch_id, reference) = (launch.to_vec(), format!("Patient/{patient}"));
     Ask::new(&gateway::SourceRequest { launch_id, reference })
@@ -121,6 +134,16 @@ pub(super) const EXPIRED: &[Opening] = &[
         method: "/sallyport.gateway.v1.FhirGateway/CareGaps",
         callers: &[Web],
         ask: |launch| care_gaps(&launch.id).with(&launch.secret),
+    },
+    Opening {
+        method: "/sallyport.gateway.v1.FhirGateway/Proposals",
+        callers: &[Web],
+        ask: |launch| proposals(&launch.id).with(&launch.secret),
+    },
+    Opening {
+        method: "/sallyport.gateway.v1.FhirGateway/DecideProposal",
+        callers: &[Web],
+        ask: |launch| decide(&launch.id).with(&launch.secret),
     },
     Opening {
         method: "/sallyport.gateway.v1.FhirGateway/Source",
@@ -254,6 +277,36 @@ pub(super) const ROWS: &[Row] = &[
             case("revoked", |f| care_gaps(&f.ended.id).with(&f.ended.secret), "session.revoked"),
         ],
     },
+    Row {
+        method: "/sallyport.gateway.v1.FhirGateway/Proposals",
+        callers: &[Web],
+        harm: |f| proposals(&f.own.id).with(&f.own.secret),
+        cases: &[
+            case("an app without the feature", |f| proposals(&f.own.id).with(&f.own.secret), "feature.off"),
+            foreign(
+                "another tenant's cookie",
+                |f| proposals(&f.own.id).with(&f.other.secret),
+                "session.missing",
+            ),
+            foreign("no cookie", |f| proposals(&f.own.id), "session.missing"),
+            case("revoked", |f| proposals(&f.ended.id).with(&f.ended.secret), "session.revoked"),
+        ],
+    },
+    Row {
+        method: "/sallyport.gateway.v1.FhirGateway/DecideProposal",
+        callers: &[Web],
+        harm: |f| decide(&f.own.id).with(&f.own.secret),
+        cases: &[
+            case("an app without the feature", |f| decide(&f.own.id).with(&f.own.secret), "feature.off"),
+            foreign(
+                "another tenant's cookie",
+                |f| decide(&f.own.id).with(&f.other.secret),
+                "session.missing",
+            ),
+            foreign("no cookie", |f| decide(&f.own.id), "session.missing"),
+            case("revoked", |f| decide(&f.ended.id).with(&f.ended.secret), "session.revoked"),
+        ],
+    },
     writes::WRITE,
     writes::WRITES,
     Row {
@@ -298,6 +351,10 @@ pub(super) const ROWS: &[Row] = &[
     jobs::CARE_GAPS,
     keys::REWRAP,
     keys::STATUS,
+    jobs::COUNT_PROPOSALS,
+    jobs::LIST_PROPOSALS,
+    jobs::DECIDE,
+    jobs::SETTLE,
     audit::QUERY,
     audit::COUNTS,
     audit::LOG_STATUS,

@@ -23,26 +23,26 @@ use url::Url;
 
 use crate::{any_ehr::walking::walk, world::World};
 
-const TENANT: &str = "clinic";
+pub(super) const TENANT: &str = "clinic";
 
 /// How long the scan of a few patients may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An instance, an EHR of its own beside it, and a tenant that scans there.
-struct Clinic {
-    world: World,
-    ehr: Outside,
+pub(super) struct Clinic {
+    pub(super) world: World,
+    pub(super) ehr: Outside,
     serving: JoinSet<()>,
 }
 
 /// What a page's launch is.
-struct Chart {
-    browser: Browser,
-    launch: LaunchId,
+pub(super) struct Chart {
+    pub(super) browser: Browser,
+    pub(super) launch: LaunchId,
 }
 
 impl Clinic {
-    async fn open() -> anyhow::Result<Self> {
+    pub(super) async fn open() -> anyhow::Result<Self> {
         let mut serving = JoinSet::new();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let origin = format!("http://{}", listener.local_addr()?);
@@ -78,7 +78,8 @@ impl Clinic {
             "client_id": "clinic-chart", "name": "Chart",
             "launch_url": format!("{app}/launch/clinic"), "redirect_uris": [format!("{app}/callback/clinic")],
             "auth": { "type": "public" },
-            "scopes": ["launch", "launch/patient", "openid", "fhirUser", "profile", "online_access", "patient/*.rs"],
+            "scopes": ["launch", "launch/patient", "openid", "fhirUser", "profile", "online_access", "patient/*.rs",
+                "patient/CommunicationRequest.crs"],
         });
         let panel = json!({
             "client_id": "clinic-panel", "name": "Panel",
@@ -94,7 +95,7 @@ impl Clinic {
     }
 
     /// Runs the scan to its end.
-    async fn scan(&self) -> anyhow::Result<()> {
+    pub(super) async fn scan(&self) -> anyhow::Result<()> {
         let mut jobs = JobsClient::new(self.world.outside.operator(ServiceName::JobWorker).await?);
         let start = StartRequest {
             tenant: TENANT.to_owned(),
@@ -121,7 +122,7 @@ impl Clinic {
     }
 
     /// What job-worker keeps about a patient, asked as the gateway asks.
-    async fn kept(&self, patient: &str) -> anyhow::Result<Value> {
+    pub(super) async fn kept(&self, patient: &str) -> anyhow::Result<Value> {
         const METHOD: &str = "/sallyport.jobs.v1.CareGaps/OfPatient";
         let served = self.world.served();
         let owner = served.iter().find(|s| s.allow_list().iter().any(|(path, _)| *path == METHOD));
@@ -135,14 +136,14 @@ impl Clinic {
         Ok(serde_json::from_slice(&found.first().context("a judgement")?.json)?)
     }
 
-    async fn launch(&self, patient: &str) -> anyhow::Result<Chart> {
+    pub(super) async fn launch(&self, patient: &str) -> anyhow::Result<Chart> {
         let mut browser = Browser::new();
         let start = self.ehr.launch_with(json!({ "client_id": "clinic-chart", "patient": patient })).await?;
         let launch = walk(&mut browser, &self.world.outside.ready.app, &start).await?.launch()?;
         Ok(Chart { browser, launch })
     }
 
-    async fn page(&self, chart: &mut Chart, name: &str) -> anyhow::Result<String> {
+    pub(super) async fn page(&self, chart: &mut Chart, name: &str) -> anyhow::Result<String> {
         let app = &self.world.outside.ready.app;
         let page = chart.browser.visit(&Url::parse(&format!("{app}/chart/{}/{name}", chart.launch))?).await?;
         ensure!(page.status == 200, "{name} answered {}", page.status);
@@ -167,18 +168,18 @@ impl Clinic {
         }
     }
 
-    async fn close(mut self) -> anyhow::Result<()> {
+    pub(super) async fn close(mut self) -> anyhow::Result<()> {
         self.serving.shutdown().await;
         self.world.stop().await
     }
 }
 
 /// What one path gives; nothing where there is none.
-fn list<'v>(value: &'v Value, path: &str) -> &'v [Value] {
+pub(super) fn list<'v>(value: &'v Value, path: &str) -> &'v [Value] {
     value.pointer(path).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-fn text<'v>(value: &'v Value, path: &str) -> Option<&'v str> {
+pub(super) fn text<'v>(value: &'v Value, path: &str) -> Option<&'v str> {
     value.pointer(path).and_then(Value::as_str)
 }
 
@@ -274,7 +275,7 @@ endpoint = "main"
 app = "chart"
 client_id = "clinic-chart"
 auth = "public"
-launches = ["ehr"]
+launches = ["ehr", "standalone"]
 
 [[registration]]
 id = "clinic-panel"
@@ -287,7 +288,7 @@ launches = ["backend"]
 [[app]]
 id = "chart"
 name = "Chart"
-features = ["patient-summary", "care-gap-cards"]
+features = ["patient-summary", "care-gap-cards", "outreach-list", "outreach"]
 default_feature = "patient-summary"
 
 [[app]]
@@ -306,6 +307,31 @@ purpose = "TREAT"
 posture = "scheduled, read-only"
 justification = "Judges before the visit, so that the clinician sees what is open."
 
+[[feature]]
+id = "outreach-list"
+title = "Requests to get in touch"
+kind = "interactive-read"
+required = ["patient/Patient.rs", "patient/CommunicationRequest.rs"]
+purpose = "TREAT"
+posture = "read-only"
+justification = "Shows what was asked for."
+
+[[feature]]
+id = "outreach"
+title = "Outreach"
+kind = "interactive-write"
+required = ["patient/Patient.rs", "patient/CommunicationRequest.crs"]
+purpose = "TREAT"
+posture = "write, what a clinician approved"
+justification = "Files the request that the clinician approved."
+
+[[validation]]
+feature = "outreach"
+by = "the tests"
+on = 2026-11-30
+evidence = "tests/e2e"
+mapping = "2026.1"
+
 [[job]]
 id = "panel"
 title = "Care gaps before the day begins"
@@ -319,6 +345,23 @@ stage = "general"
 
 [job.cohort]
 patients_file = "panel.txt"
+
+[job.options]
+proposes = "CommunicationRequest"
+
+[job.options.rules.value_sets.psa]
+title = "Prostate specific antigen"
+category = "laboratory"
+loinc = ["2857-1"]
+
+# Nobody in the sandbox has it, so everybody has this gap.
+[job.options.rules.measures.house-rule]
+title = "House rule"
+action = "Ask about the house rule"
+publication = { name = "House rule 12", steward = "Harbour Clinic", year = 2026, url = "https://clinic.example/rules/12" }
+population = { age = { from = 1 } }
+exclusions = { hospice = { use = "hospice" } }
+requirement = { result = "psa" }
 
 [policy]
 jurisdiction = "US-MA"

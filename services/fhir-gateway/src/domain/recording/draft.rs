@@ -101,6 +101,11 @@ impl Draft {
         self.record.resource_types = types.into_iter().collect();
     }
 
+    /// Adds types that the call turned out to be about.
+    pub(crate) fn add_types(&mut self, types: impl IntoIterator<Item = String>) {
+        self.record.resource_types.extend(types);
+    }
+
     /// Adds patients whom the call is about, up to as many as a record takes.
     pub(crate) fn patients(&mut self, patients: impl Iterator<Item = String>) {
         for patient in patients {

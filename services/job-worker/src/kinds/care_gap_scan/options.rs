@@ -4,12 +4,16 @@ use sallyport_care_gaps::{RuleFile, RuleSet};
 use sallyport_registry::Job;
 use serde::Deserialize;
 
+use super::proposing::Proposes;
+
 /// What a definition may say beside what every job says.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Options {
     /// Value sets, criteria and measures, laid over those that ship with the product (docs/CARE-GAPS.md).
     rules: toml::Table,
+    /// As what a gap is proposed to be written; absent: nothing is proposed.
+    pub(super) proposes: Option<Proposes>,
 }
 
 impl Options {

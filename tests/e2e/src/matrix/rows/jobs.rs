@@ -1,9 +1,11 @@
 //! What operators may ask of job-worker, and what scans found, which is for the gateway. The matrix' tenants have no jobs: what is shown is who gets as far as being told so.
 
 use sallyport_model::ServiceName::{FhirGateway, Operator};
+use sallyport_proto::jobs::v1::decide_request::Decision;
 use sallyport_proto::jobs::v1::{
-    CareGapsOfPatientRequest, ControlRequest, DryRunRequest, EraseRequest, GetRunRequest, KillRequest,
-    ListDeadLettersRequest, ListJobsRequest, ListRunsRequest, RedriveRequest, StartRequest,
+    CareGapsOfPatientRequest, ControlRequest, CountProposalsRequest, DecideRequest, DryRunRequest,
+    EraseRequest, GetRunRequest, KillRequest, ListDeadLettersRequest, ListJobsRequest, ListProposalsRequest,
+    ListRunsRequest, RedriveRequest, Reject, SettleRequest, StartRequest,
 };
 
 use super::{Ask, NOBODY, OTHER, Row, case, foreign};
@@ -184,5 +186,77 @@ pub(super) const CARE_GAPS: Row = Row {
         case("a patient whom no scan has judged", |_| care_gaps("general", "sandbox"), "ok"),
         case("an endpoint that is not the tenant's", |_| care_gaps("general", "nowhere"), "request.invalid"),
         foreign("an unknown tenant", |_| care_gaps("nowhere", "sandbox"), "request.invalid"),
+    ],
+};
+
+fn proposals(tenant: &str) -> Ask {
+    let (tenant, endpoint, patient) = (tenant.to_owned(), "sandbox".to_owned(), "nobody".to_owned());
+    Ask::new(&ListProposalsRequest { tenant, endpoint, patient })
+}
+
+fn decide(tenant: &str) -> Ask {
+    Ask::new(&DecideRequest {
+        tenant: tenant.to_owned(),
+        endpoint: "sandbox".to_owned(),
+        patient: "nobody".to_owned(),
+        proposal_id: NOBODY.to_vec(),
+        launch_id: NOBODY.to_vec(),
+        user: Some(sallyport_proto::types::v1::User::default()),
+        decision: Some(Decision::Reject(Reject { reason: "the matrix".to_owned() })),
+    })
+}
+
+fn settle(tenant: &str) -> Ask {
+    Ask::new(&SettleRequest {
+        tenant: tenant.to_owned(),
+        endpoint: "sandbox".to_owned(),
+        patient: "nobody".to_owned(),
+        proposal_id: NOBODY.to_vec(),
+        outcome: "applied".to_owned(),
+        ..SettleRequest::default()
+    })
+}
+
+pub(super) const LIST_PROPOSALS: Row = Row {
+    method: "/sallyport.jobs.v1.Proposals/ListOfPatient",
+    callers: &[FhirGateway],
+    harm: |_| proposals("general"),
+    cases: &[
+        case("a patient about whom nothing is proposed", |_| proposals("general"), "ok"),
+        foreign("an unknown tenant", |_| proposals("nowhere"), "request.invalid"),
+    ],
+};
+
+pub(super) const DECIDE: Row = Row {
+    method: "/sallyport.jobs.v1.Proposals/Decide",
+    callers: &[FhirGateway],
+    harm: |_| decide("general"),
+    cases: &[
+        case("a proposal that is not the patient's", |_| decide("general"), "proposal.unknown"),
+        foreign("an unknown tenant", |_| decide("nowhere"), "request.invalid"),
+    ],
+};
+
+pub(super) const SETTLE: Row = Row {
+    method: "/sallyport.jobs.v1.Proposals/Settle",
+    callers: &[FhirGateway],
+    harm: |_| settle("general"),
+    cases: &[
+        case("a proposal that is not the patient's", |_| settle("general"), "proposal.unknown"),
+        foreign("an unknown tenant", |_| settle("nowhere"), "request.invalid"),
+    ],
+};
+
+fn count_proposals(tenant: &str) -> Ask {
+    Ask::new(&CountProposalsRequest { tenant: tenant.to_owned() })
+}
+
+pub(super) const COUNT_PROPOSALS: Row = Row {
+    method: "/sallyport.jobs.v1.Jobs/CountProposals",
+    callers: &[Operator],
+    harm: |_| count_proposals(""),
+    cases: &[
+        case("its tenant", |_| count_proposals("general"), "ok"),
+        foreign("another tenant", |_| count_proposals(OTHER), "ok"),
     ],
 };

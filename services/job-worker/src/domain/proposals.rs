@@ -1,0 +1,226 @@
+//! Proposals of one patient: listed, decided on, and settled, for a live launch of that patient. Who may is the gateway's to
+//! decide; a decision is recorded here before it counts.
+
+use std::sync::Arc;
+
+use sallyport_care_gaps::Proposed;
+use sallyport_model::{Code, EndpointId, LaunchId, PatientId, Secret, TenantId, planted};
+use sallyport_proto::types::v1::User;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    error::Error,
+    kinds::PROPOSAL,
+    records::{self, Decided},
+    sealing::Sealed,
+    store::{Proposal, State},
+    worker::Worker,
+};
+
+/// The longest reason, in characters.
+const REASON_MAX: usize = 200;
+
+/// Whose.
+pub(crate) struct Whose {
+    pub(crate) tenant: TenantId,
+    pub(crate) endpoint: EndpointId,
+    pub(crate) patient: PatientId,
+}
+
+/// A proposal, opened. Holds patient data: no `Debug`.
+pub(crate) struct Opened {
+    pub(crate) row: Proposal,
+    /// [`Proposed`], as JSON.
+    pub(crate) json: Secret<Vec<u8>>,
+    pub(crate) written: Written,
+    pub(crate) reason: String,
+}
+
+/// What the EHR has of it; sealed where it is kept.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Written {
+    pub(crate) reference: String,
+    pub(crate) version: String,
+}
+
+/// Who decided what; sealed where it is kept.
+#[derive(Serialize, Deserialize)]
+struct Decision {
+    launch: String,
+    issuer: String,
+    subject: String,
+    /// SHA-256 of what was approved, in hexadecimal; empty for a rejection.
+    approved: String,
+    base_version: String,
+    reason: String,
+}
+
+/// What a person wants.
+pub(crate) enum Wish {
+    Approve { payload_sha256: Vec<u8>, base_version: String },
+    Reject { reason: String },
+}
+
+/// Everything about a patient.
+pub(crate) async fn list(worker: &Arc<Worker>, whose: &Whose) -> Result<Vec<Opened>, Error> {
+    let rows = rows(worker, whose).await?;
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        all.push(open(worker, whose, row).await?);
+    }
+    Ok(all)
+}
+
+/// Decides. An approval that comes again is the one that there is.
+pub(crate) async fn decide(
+    worker: &Arc<Worker>,
+    whose: &Whose,
+    id: Uuid,
+    (launch, user): (LaunchId, &User),
+    wish: Wish,
+) -> Result<Opened, Error> {
+    let found = one(worker, whose, id).await?;
+    let (to, what, decision) = match wish {
+        Wish::Approve { payload_sha256, base_version } => {
+            let proposed: Proposed =
+                serde_json::from_slice(found.json.expose()).map_err(|_ours| Code::Internal)?;
+            let shown = sha256(proposed.payload.as_bytes());
+            let is_bound = shown == payload_sha256 && found.row.base_version == base_version;
+            if !is_bound && !planted!("proposal-payload-unbound") {
+                return Err(Code::ProposalChanged.into());
+            }
+            (
+                State::Approved,
+                "approve",
+                decision(launch, user, (hex(&payload_sha256), base_version), String::new()),
+            )
+        }
+        Wish::Reject { reason } => {
+            let is_text =
+                (1..=REASON_MAX).contains(&reason.chars().count()) && !reason.chars().any(char::is_control);
+            if !is_text {
+                return Err(Code::RequestInvalid.into());
+            }
+            (State::Rejected, "reject", decision(launch, user, (String::new(), String::new()), reason))
+        }
+    };
+    match found.row.state {
+        State::Open => {}
+        // The ledger's key is the proposal: going on with it finds what the first approval has written.
+        State::Approved if to == State::Approved => return Ok(found),
+        _ => return Err(Code::ProposalDecided.into()),
+    }
+    let decided = Decided { launch, user, what, proposal: id };
+    let about = (&whose.tenant, &whose.endpoint, &whose.patient);
+    records::of_decision(worker, about, &found.row.job, &decided).await?;
+    let json = serde_json::to_vec(&decision).map_err(|_never| Code::Internal)?;
+    let sealed = seal(worker, whose, id, "decision", &json).await?;
+    let is_done = worker.store.decide(&found.row, to, &sealed, worker.now()).await?;
+    let now = one(worker, whose, id).await?;
+    match now.row.state {
+        state if is_done || (state == to && to == State::Approved) => Ok(now),
+        // It was replaced between the look and the decision.
+        State::Open => Err(Code::ProposalChanged.into()),
+        _ => Err(Code::ProposalDecided.into()),
+    }
+}
+
+/// What came of an approval.
+pub(crate) async fn settle(
+    worker: &Arc<Worker>,
+    whose: &Whose,
+    id: Uuid,
+    (outcome, code): (&str, Option<Code>),
+    written: Written,
+) -> Result<Opened, Error> {
+    let found = one(worker, whose, id).await?;
+    if found.row.state != State::Approved {
+        return Err(Code::ProposalDecided.into());
+    }
+    let to = match outcome {
+        "applied" | "unknown" => State::Approved,
+        // Nothing was written: somebody has to look again.
+        "refused" | "conflict" => State::Open,
+        _ => return Err(Code::RequestInvalid.into()),
+    };
+    let json = serde_json::to_vec(&written).map_err(|_never| Code::Internal)?;
+    let result = match outcome {
+        "applied" => Some(seal(worker, whose, id, "result", &json).await?),
+        _ => None,
+    };
+    let code = code.map_or("", Code::as_str);
+    worker.store.settle(id, (to, outcome, code), result.as_ref(), worker.now()).await?;
+    one(worker, whose, id).await
+}
+
+async fn rows(worker: &Arc<Worker>, whose: &Whose) -> Result<Vec<Proposal>, Error> {
+    let known = worker.registry.tenant(&whose.tenant).ok_or(Code::RequestInvalid)?;
+    if !known.endpoints.iter().any(|endpoint| endpoint.id == whose.endpoint) {
+        return Err(Code::RequestInvalid.into());
+    }
+    let subject = worker
+        .sealing
+        .subject(&whose.tenant, whose.endpoint.as_str(), whose.patient.expose().as_bytes())
+        .await?;
+    let place = (whose.tenant.as_str(), whose.endpoint.as_str());
+    Ok(worker.store.proposals_about(place, &subject, worker.now()).await?)
+}
+
+/// One of this patient's: another's is not there.
+async fn one(worker: &Arc<Worker>, whose: &Whose, id: Uuid) -> Result<Opened, Error> {
+    let row = rows(worker, whose).await?.into_iter().find(|row| row.id == id);
+    open(worker, whose, row.ok_or(Code::ProposalUnknown)?).await
+}
+
+async fn open(worker: &Arc<Worker>, whose: &Whose, row: Proposal) -> Result<Opened, Error> {
+    let open = async |field: &'static str, sealed: &Sealed| {
+        let place = (&row.id.as_bytes()[..], field);
+        worker.sealing.open(&whose.tenant, sealed.data_key, place, &sealed.bytes).await
+    };
+    let json = open(PROPOSAL, &row.sealed).await?;
+    let written = match &row.result {
+        Some(sealed) => {
+            serde_json::from_slice(open("result", sealed).await?.expose()).map_err(|_ours| Code::Internal)?
+        }
+        None => Written::default(),
+    };
+    let reason = match &row.decision {
+        Some(sealed) => {
+            let opened = open("decision", sealed).await?;
+            let decision: Decision =
+                serde_json::from_slice(opened.expose()).map_err(|_ours| Code::Internal)?;
+            decision.reason
+        }
+        None => String::new(),
+    };
+    Ok(Opened { row, json, written, reason })
+}
+
+async fn seal(
+    worker: &Arc<Worker>,
+    whose: &Whose,
+    id: Uuid,
+    field: &str,
+    json: &[u8],
+) -> Result<Sealed, Error> {
+    Ok(worker.sealing.sealer(&whose.tenant).await?.seal((id.as_bytes(), field), json))
+}
+
+fn decision(
+    launch: LaunchId,
+    user: &User,
+    (approved, base_version): (String, String),
+    reason: String,
+) -> Decision {
+    let (issuer, subject) = (user.issuer.clone(), user.subject.clone());
+    Decision { launch: launch.to_string(), issuer, subject, approved, base_version, reason }
+}
+
+fn sha256(bytes: &[u8]) -> Vec<u8> {
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref().to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
