@@ -9,6 +9,7 @@ mod kick_off;
 mod lines;
 mod manifest;
 mod pace;
+mod passing;
 
 use std::sync::Arc;
 

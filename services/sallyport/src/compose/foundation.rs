@@ -37,6 +37,7 @@ pub(crate) struct Foundation {
     spool_max_bytes: u64,
     deployment: Deployment,
     spools: Arc<Mutex<Vec<AuditClient>>>,
+    pools: Arc<Mutex<Vec<Pool>>>,
 }
 
 impl Foundation {
@@ -69,6 +70,7 @@ impl Foundation {
             spool_max_bytes: config.audit_spool.max_bytes,
             deployment: adapters::deployment(config),
             spools: Arc::default(),
+            pools: Arc::default(),
         })
     }
 
@@ -114,15 +116,26 @@ impl Foundation {
 
     /// A service's own database: a schema of the server, or a file.
     pub(crate) async fn pool(&self, service: ServiceName) -> anyhow::Result<Pool> {
-        if let Some(url) = &self.database {
+        let pool = if let Some(url) = &self.database {
             let schema = schema(&self.schema_prefix, service);
             let settings =
                 sallyport_db::Settings { migrate: self.migrate, ..sallyport_db::Settings::default() };
-            return Pool::postgres(url.expose(), &schema, settings)
-                .map_err(|error| ConfigError(format!("[database]: {error}")).into());
+            Pool::postgres(url.expose(), &schema, settings)
+                .map_err(|error| ConfigError(format!("[database]: {error}")))?
+        } else {
+            let path = database_file(&self.folder, service)?;
+            Pool::sqlite(&path).await.with_context(|| format!("cannot open {}", path.display()))?
+        };
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner).push(pool.clone());
+        Ok(pool)
+    }
+
+    /// Closes the databases: nothing of what was deleted stays behind in a file beside one.
+    pub(crate) async fn close(&self) {
+        let pools = std::mem::take(&mut *self.pools.lock().unwrap_or_else(PoisonError::into_inner));
+        for pool in pools {
+            pool.close().await;
         }
-        let path = database_file(&self.folder, service)?;
-        Pool::sqlite(&path).await.with_context(|| format!("cannot open {}", path.display()))
     }
 
     /// Who this process is over its restarts, as far as leases go: an id that the data folder keeps, and the folder's lock

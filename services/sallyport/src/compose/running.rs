@@ -132,6 +132,8 @@ impl Running {
         if let Some((ready, foundation)) = self.ready.take() {
             // What the last work recorded.
             foundation.flush(Duration::ZERO).await;
+            // A connection that somebody still has out is not waited for longer than for other work.
+            let _late = tokio::time::timeout(LAST_WORK, foundation.close()).await;
             // Whoever looks for a running instance should not find this one.
             let _gone_already = std::fs::remove_file(Ready::path_in(&ready.data_dir));
         }

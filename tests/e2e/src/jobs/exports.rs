@@ -1,6 +1,6 @@
 //! An export end to end: the composed binary has the sandbox EHR prepare files, fetches them, and is killed while it does.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{Context, Crawl, House, Report, Seeded, ensure, is_long, seed};
 
@@ -28,7 +28,6 @@ pub async fn a_killed_export_keeps_what_an_undisturbed_one_keeps() -> anyhow::Re
         let mut crawl = Crawl::start_job(house, "export").await?;
         while tried < kills && crawl.look().await.is_some_and(|run| run.state == "running") {
             tokio::time::sleep(random.millis(200, 4_000)).await;
-            crawl.house.half_a_minute_on().await?;
             crawl.house.kill()?;
             tried += 1;
             crawl.house.start().await?;
@@ -46,18 +45,7 @@ pub async fn a_killed_export_keeps_what_an_undisturbed_one_keeps() -> anyhow::Re
 
 impl Crawl {
     async fn one_item(&self) -> anyhow::Result<()> {
-        let time_passes = async {
-            loop {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                if let Err(error) = self.house.half_a_minute_on().await {
-                    break error;
-                }
-            }
-        };
-        let kept = tokio::select! {
-            kept = self.end() => kept?,
-            error = time_passes => return Err(error),
-        };
+        let kept = self.end().await?;
         ensure!(
             kept.items == 1 && kept.quarantined == 0,
             "{kept:?}; set aside for {:?}",
@@ -68,12 +56,6 @@ impl Crawl {
 }
 
 impl House {
-    /// The EHR prepares an export for half a minute of its own time.
-    async fn half_a_minute_on(&self) -> anyhow::Result<()> {
-        let by = serde_json::json!({"advance_seconds": 30});
-        self.sandbox(http::Method::POST, "clock", Some(by)).await.map(|_now| ())
-    }
-
     fn exported(&self) -> anyhow::Result<Files> {
         let mut files = Files::new();
         let mut folders: Vec<PathBuf> = vec![self.data().join("exports")];

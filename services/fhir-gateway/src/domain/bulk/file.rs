@@ -12,13 +12,14 @@ use sallyport_fhir::{Limits, ResourceType, ndjson::Splitter};
 use sallyport_model::{AccessContext, Code, Micros, RequestId, Secret};
 use sallyport_resilience::{Outcome as Health, Priority, retry_after};
 use sallyport_vendors::Profile;
-use tokio::sync::mpsc::{self, error::SendTimeoutError};
+use tokio::sync::mpsc;
 
 pub(crate) use super::lines::Item;
 use super::{
     AnyOf, FileKind,
     lines::{Check, Lines},
     manifest::FileAddress,
+    passing::{Start, Taker},
     permitted, scene,
 };
 use crate::{
@@ -81,7 +82,7 @@ pub(crate) async fn fetch(
     deadline: Instant,
     sink: Sink,
 ) {
-    let taker = Taker { sink: &sink, patience: patience(run.expires_at.saturating_sub(gateway.clock.now())) };
+    let taker = Taker::new(&sink, run.expires_at.saturating_sub(gateway.clock.now()));
     let mut draft = Draft::of_run(&run, request_id, gateway.clock.now());
     draft.export("export-file", []);
     let prepared = match prepare(&gateway, &run, &asked, &mut draft, deadline).await {
@@ -345,70 +346,4 @@ async fn leave(
         return Err(Some(Refusal::upstream(Code::UpstreamForeignPatient, 200)));
     }
     Ok(bytes)
-}
-
-/// Whoever takes the file. A file takes longer than a lease, and a stream cannot be told of a renewal: that the run still has
-/// its lease shows in its taking what it gets. One that takes nothing for as long as the lease was is over.
-struct Taker<'a> {
-    sink: &'a Sink,
-    patience: Duration,
-}
-
-impl Taker<'_> {
-    async fn give(&self, event: Event) -> Result<(), Option<Refusal>> {
-        if sallyport_model::planted!("stream-outlives-its-taker") {
-            return self.sink.send(Ok(event)).await.map_err(|_gone| None);
-        }
-        match self.sink.send_timeout(Ok(event), self.patience).await {
-            Ok(()) => Ok(()),
-            Err(SendTimeoutError::Timeout(_)) => Err(Some(Code::RunExpired.into())),
-            Err(SendTimeoutError::Closed(_)) => Err(None),
-        }
-    }
-}
-
-fn patience(left: Micros) -> Duration {
-    Duration::from_micros(u64::try_from(left).unwrap_or(0))
-}
-
-/// Where an answer starts.
-struct Start {
-    is_range: bool,
-    /// Bytes that the run has already.
-    skip: u64,
-    etag: String,
-}
-
-impl Start {
-    fn of(asked: &Asked, incoming: &Incoming) -> Result<Self, Option<Refusal>> {
-        let status = incoming.status.as_u16();
-        let changed = || Some(Refusal::upstream(Code::BulkFileChanged, status));
-        // The packed form has a validator of its own, which says nothing about the unpacked one.
-        let is_packed = incoming.headers.contains_key(header::CONTENT_ENCODING);
-        let etag = incoming.headers.get(header::ETAG).and_then(|value| value.to_str().ok());
-        let etag =
-            etag.filter(|tag| !is_packed && tag.starts_with('"') && tag.len() <= 256).unwrap_or_default();
-        if !asked.etag.is_empty() && !etag.is_empty() && asked.etag != etag && asked.offset > 0 {
-            return Err(changed());
-        }
-        let is_range = status == 206;
-        if is_range {
-            let range = incoming.headers.get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
-            let from =
-                range.and_then(|text| text.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok());
-            if asked.offset == 0 || from != Some(asked.offset) || is_packed {
-                return Err(Some(Refusal::upstream(Code::UpstreamInvalid, status)));
-            }
-        }
-        let skip = if is_range { 0 } else { asked.offset };
-        Ok(Self { is_range, skip, etag: etag.to_owned() })
-    }
-
-    fn begin(&self, incoming: &Incoming) -> Event {
-        let content = incoming.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let content_type =
-            content.and_then(|text| text.split(';').next()).unwrap_or_default().trim().to_owned();
-        let length = incoming.length.filter(|_| !self.is_range);
-        Event::Begin { content_type, length, etag: self.etag.clone(), is_range: self.is_range }
-    }
 }
