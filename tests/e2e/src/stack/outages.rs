@@ -167,7 +167,17 @@ pub async fn the_ehr_is_gone() -> anyhow::Result<()> {
 
 async fn goes_on(stack: &Stack, person: &Person) -> anyhow::Result<()> {
     let outside = &stack.outside;
-    eventually("reads are answered again", || async { Ok(person.read(outside).await? == Some(200)) }).await?;
+    // By every replica: each learns for itself that what was gone is back.
+    let in_turn = 4 * stack.replicas("fhir-gateway")?.len();
+    eventually("reads are answered again", || async {
+        for _ in 0..in_turn {
+            if person.read(outside).await? != Some(200) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    })
+    .await?;
     for service in ["launch-auth", "token-vault", "fhir-gateway", "audit"] {
         for replica in stack.replicas(service)? {
             stack.until_ready(&replica, true).await?;
