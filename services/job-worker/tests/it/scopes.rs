@@ -183,6 +183,8 @@ async fn a_users_offline_grant_carries_a_run_in_that_users_name_until_it_is_revo
         assert_eq!(world.number(plain).await, 0);
         world.ehr.calls.lock().unwrap().clear();
         world.owners.revoke(grant);
+        // The word travels by a stream: the run must not be over before it arrives.
+        world.ehr.faults.lock().unwrap().delay = Duration::from_millis(500);
         let second = worker.client().start(by_user(grant)).await.unwrap().into_inner();
         assert_eq!(worker.until(&second, "stopped").await.code, "grant.revoked");
     })
