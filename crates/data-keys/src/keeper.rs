@@ -23,9 +23,6 @@ use crate::{DataKeys, Error, WrappedKey, keys::rewrap};
 /// How many keys one call wraps anew at most.
 const LIMIT_MAX: i32 = 500;
 
-/// The longest reason, in characters.
-const REASON_MAX: usize = 200;
-
 /// Where wrapped keys are.
 #[async_trait]
 pub trait WrappedKeys: Send + Sync + 'static {
@@ -75,7 +72,7 @@ impl Keeper {
         let limit = usize::try_from(request.limit).ok().filter(|_| (1..=LIMIT_MAX).contains(&request.limit));
         let limit = limit.ok_or(Code::RequestInvalid)?;
         let reason = &request.reason;
-        if !(1..=REASON_MAX).contains(&reason.chars().count()) || reason.chars().any(char::is_control) {
+        if !convert::is_reason(reason) {
             return Err(Code::RequestInvalid);
         }
         let record = Record {

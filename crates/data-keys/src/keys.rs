@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sallyport_db::Pool;
-use sallyport_keyring::{DataKey, DataKeyContext, KeyError, Keyring};
+use sallyport_keyring::{DataKey, DataKeyContext, Keyring};
 use sallyport_model::{Clock, RecordId, TenantId};
 use uuid::Uuid;
 
@@ -83,11 +83,16 @@ impl DataKeys {
         self.unwrap(tenant, purpose, id, &wrapped.ok_or(Error::Damaged("data_keys.key_id"))?).await
     }
 
-    /// Makes and stores a generation of a tenant's key of a purpose, unless another process was faster.
+    /// Makes and stores the successor of a stored key, unless another process was faster.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn add_generation(
+    pub async fn succeed(&self, key: &WrappedKey) -> Result<(), Error> {
+        let DataKeyContext { tenant, purpose, .. } = context(key, self.purposes)?;
+        self.add_generation(&tenant, purpose, key.generation.saturating_add(1)).await
+    }
+
+    async fn add_generation(
         &self,
         tenant: &TenantId,
         purpose: &'static str,
@@ -138,7 +143,7 @@ pub(crate) async fn rewrap(
 ) -> Result<bool, Error> {
     match ring.rewrap(&context(key, purposes)?, &key.wrapped).await {
         Ok(wrapped) => keys.replace_wrapping(key, &wrapped).await,
-        Err(KeyError::DoesNotOpen | KeyError::Malformed) => Ok(false),
+        Err(error) if error.is_about_the_value() => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use sallyport_model::{Clock, Micros, Secret, TenantId};
 
-use crate::{DataKey, KeyEncryptionKey, KeyError};
+use crate::{DataKey, KeyEncryptionKey, KeyError, place::associated};
 
 /// How long an unwrapped key is used without asking its keeper again.
 pub const PROOF_LASTS_MICROS: Micros = 5 * 60 * 1_000_000;
@@ -28,12 +28,7 @@ pub struct DataKeyContext {
 impl DataKeyContext {
     /// The associated data of the wrapping: a wrapped key moved to another tenant or purpose does not unwrap.
     pub fn aad(&self) -> Vec<u8> {
-        let mut aad = Vec::new();
-        for part in [self.tenant.as_str().as_bytes(), self.purpose.as_bytes(), self.key_id.as_bytes()] {
-            aad.extend_from_slice(&(part.len() as u64).to_be_bytes());
-            aad.extend_from_slice(part);
-        }
-        aad
+        associated(&[self.tenant.as_str().as_bytes(), self.purpose.as_bytes(), self.key_id.as_bytes()])
     }
 }
 

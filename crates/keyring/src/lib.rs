@@ -7,6 +7,7 @@
 mod cache;
 mod envelope;
 mod local;
+mod place;
 mod self_test;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -18,6 +19,7 @@ use sallyport_model::Secret;
 pub use cache::{DataKeyContext, Keyring, Observer, PROOF_LASTS_MICROS};
 pub use envelope::DataKey;
 pub use local::{Deployment, LocalKey};
+pub use place::place;
 pub use self_test::{NotProven, SelfTest};
 pub use transit::{Login, Transit, TransitSettings};
 

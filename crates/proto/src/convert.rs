@@ -93,6 +93,11 @@ impl From<&Actor> for pb::Actor {
     }
 }
 
+/// Whether a reason, or the name of who gives it, may stand in a record: 1 to 200 characters, none a control character.
+pub fn is_reason(text: &str) -> bool {
+    (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
 /// The actor of something that happened before anybody was known.
 pub fn anonymous() -> pb::Actor {
     pb::Actor { kind: Some(pb::actor::Kind::Anonymous(pb::Anonymous {})) }

@@ -12,9 +12,6 @@ use uuid::Uuid;
 
 use crate::{error::Error, run::Run, worker::Worker};
 
-/// The longest name of a person and reason, in characters.
-const TEXT_MAX: usize = 200;
-
 /// Who does something, and why.
 #[derive(Debug, Clone)]
 pub(crate) struct Because {
@@ -28,10 +25,11 @@ impl Because {
     /// # Errors
     /// `request.invalid` when one is empty, too long or holds control characters.
     pub(crate) fn of(by: String, reason: String) -> Result<Self, Code> {
-        let is_text = |text: &str| {
-            (1..=TEXT_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
-        };
-        if is_text(&by) && is_text(&reason) { Ok(Self { by, reason }) } else { Err(Code::RequestInvalid) }
+        if convert::is_reason(&by) && convert::is_reason(&reason) {
+            Ok(Self { by, reason })
+        } else {
+            Err(Code::RequestInvalid)
+        }
     }
 
     fn detail(&self) -> String {

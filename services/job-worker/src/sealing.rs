@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sallyport_data_keys::{DataKeys, Error as KeysError};
-use sallyport_keyring::DataKey;
+use sallyport_keyring::{DataKey, place};
 use sallyport_model::{Code, Secret, TenantId};
 use uuid::Uuid;
 
@@ -73,10 +73,7 @@ impl Sealing {
 }
 
 fn closed(error: &KeysError) -> Halt {
-    match error {
-        KeysError::Database(error) => Halt::Failed(error.code()),
-        other => Halt::Failed(other.code()),
-    }
+    Halt::Failed(error.code())
 }
 
 /// A key to seal with.
@@ -97,14 +94,4 @@ impl Sealer {
     pub(crate) fn seal(&self, (row, field): (&[u8], &str), value: &[u8]) -> Sealed {
         Sealed { data_key: self.id, bytes: self.key.seal(&place(&self.tenant, row, field), value) }
     }
-}
-
-/// The associated data: tenant ‖ row ‖ field, length-prefixed, so that no two places read the same.
-fn place(tenant: &TenantId, row: &[u8], field: &str) -> Vec<u8> {
-    let mut aad = Vec::new();
-    for part in [tenant.as_str().as_bytes(), row, field.as_bytes()] {
-        aad.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        aad.extend_from_slice(part);
-    }
-    aad
 }

@@ -50,9 +50,6 @@ pub(crate) const ALLOW: AllowList = &[
     ),
 ];
 
-/// The longest reason for a revocation or a rotation, in characters.
-const REASON_MAX: usize = 200;
-
 /// The service.
 pub(crate) struct Edge(pub(crate) Arc<Vault>);
 
@@ -292,9 +289,7 @@ impl Edge {
 }
 
 fn check_reason(reason: &str) -> Result<(), Status> {
-    let is_reason =
-        (1..=REASON_MAX).contains(&reason.chars().count()) && !reason.chars().any(char::is_control);
-    if is_reason { Ok(()) } else { Err(convert::InvalidField("reason").into()) }
+    if convert::is_reason(reason) { Ok(()) } else { Err(convert::InvalidField("reason").into()) }
 }
 
 fn rotation(rotation: &store::Rotation) -> Rotation {

@@ -5,7 +5,7 @@ pub(crate) mod rotation;
 use std::sync::Arc;
 
 use sallyport_data_keys::DataKeys;
-use sallyport_keyring::DataKey;
+use sallyport_keyring::{DataKey, place};
 use sallyport_model::{GrantId, RegistrationId, Secret, TenantId};
 use uuid::Uuid;
 
@@ -143,14 +143,4 @@ impl People {
     pub(crate) fn index(&self, issuer: &str, subject: &str) -> [u8; 32] {
         self.0.blind_index("user", &[issuer.as_bytes(), subject.as_bytes()])
     }
-}
-
-/// The associated data: tenant ‖ row ‖ field, length-prefixed, so that no two places read the same.
-fn place(tenant: &TenantId, row: &[u8], field: &str) -> Vec<u8> {
-    let mut aad = Vec::new();
-    for part in [tenant.as_str().as_bytes(), row, field.as_bytes()] {
-        aad.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        aad.extend_from_slice(part);
-    }
-    aad
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sallyport_care_gaps::Proposed;
 use sallyport_model::{Code, EndpointId, LaunchId, PatientId, Secret, TenantId, planted};
-use sallyport_proto::types::v1::User;
+use sallyport_proto::{convert, types::v1::User};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -17,9 +17,6 @@ use crate::{
     store::{Proposal, State},
     worker::Worker,
 };
-
-/// The longest reason, in characters.
-const REASON_MAX: usize = 200;
 
 /// Whose.
 pub(crate) struct Whose {
@@ -97,9 +94,7 @@ pub(crate) async fn decide(
             )
         }
         Wish::Reject { reason } => {
-            let is_text =
-                (1..=REASON_MAX).contains(&reason.chars().count()) && !reason.chars().any(char::is_control);
-            if !is_text {
+            if !convert::is_reason(&reason) {
                 return Err(Code::RequestInvalid.into());
             }
             (State::Rejected, "reject", decision(launch, user, (String::new(), String::new()), reason))

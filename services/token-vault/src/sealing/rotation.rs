@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use sallyport_data_keys::WrappedKey;
-use sallyport_keyring::{DataKey, KeyEncryptionKey};
+use sallyport_keyring::{DataKey, KeyEncryptionKey, place};
 use sallyport_model::{GrantId, RegistrationId, TenantId};
 
-use super::{Field, GRANTS, PURPOSES, Sealing, place};
+use super::{Field, GRANTS, Sealing};
 use crate::{
     error::Error,
     store::{SealedKeyRow, SealedRow},
@@ -51,8 +51,7 @@ impl Sealing {
 
     /// Makes the successor of a data key.
     pub(crate) async fn succeed(&self, key: &WrappedKey) -> Result<(), Error> {
-        let generation = key.generation.saturating_add(1);
-        Ok(self.keys.add_generation(&tenant(key)?, purpose(key)?, generation).await?)
+        Ok(self.keys.succeed(key).await?)
     }
 
     /// Opens a key and its successor.
@@ -100,8 +99,4 @@ pub(crate) fn seals_rows(key: &WrappedKey) -> bool {
 
 fn tenant(key: &WrappedKey) -> Result<TenantId, Error> {
     TenantId::parse(&key.tenant).map_err(|_alphabet| Error::Malformed("data_keys.tenant"))
-}
-
-fn purpose(key: &WrappedKey) -> Result<&'static str, Error> {
-    PURPOSES.iter().copied().find(|p| *p == key.purpose).ok_or(Error::Malformed("data_keys.purpose"))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sallyport_data_keys::{DataKeys, Error as KeysError};
-use sallyport_keyring::DataKey;
+use sallyport_keyring::{DataKey, place};
 use sallyport_model::{Code, Secret, TenantId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -71,7 +71,7 @@ impl WriteKeys {
 impl WriteKey {
     pub(super) fn seal<T: Serialize>(&self, write: Uuid, field: &str, value: &T) -> Result<Vec<u8>, Refusal> {
         let text = serde_json::to_vec(value).map_err(|_never| Code::Internal)?;
-        Ok(self.key.seal(&place(&self.tenant, write, field), &text))
+        Ok(self.key.seal(&place(&self.tenant, write.as_bytes(), field), &text))
     }
 
     pub(super) fn open<T: for<'de> Deserialize<'de>>(
@@ -82,7 +82,7 @@ impl WriteKey {
     ) -> Result<T, Refusal> {
         let opened: Secret<Vec<u8>> = self
             .key
-            .open(&place(&self.tenant, write, field), sealed)
+            .open(&place(&self.tenant, write.as_bytes(), field), sealed)
             .map_err(|_moved_or_altered| Code::Internal)?;
         serde_json::from_slice(opened.expose()).map_err(|_shape| Code::Internal.into())
     }
@@ -91,16 +91,6 @@ impl WriteKey {
     pub(super) fn index(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
         self.key.blind_index(domain, parts)
     }
-}
-
-/// The associated data: tenant ‖ write ‖ field, length-prefixed.
-fn place(tenant: &TenantId, write: Uuid, field: &str) -> Vec<u8> {
-    let mut aad = Vec::new();
-    for part in [tenant.as_str().as_bytes(), write.as_bytes(), field.as_bytes()] {
-        aad.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        aad.extend_from_slice(part);
-    }
-    aad
 }
 
 fn closed(error: &KeysError) -> Refusal {
