@@ -194,7 +194,7 @@ async fn told(app: &App, incident: &Incident) -> Result<wire::Incident, Code> {
     let mut targets = Vec::new();
     for (position, target) in (0_i32..).zip(&incident.targets) {
         let since = incident.opened_at;
-        let ended = app.store.revoked_since(&target.tenant, &target.by, since).await;
+        let ended = app.store.revoked_since((&target.tenant, &target.by), since).await;
         let grants = app.vault.count(&target.tenant, target.by.clone(), since).await?;
         targets.push(IncidentTarget {
             sessions: number(ended.map_err(|error| unavailable(&error))?),

@@ -360,20 +360,15 @@ impl Store {
     }
 
     /// How many sessions of a tenant that a selector covers an operator has ended since then.
-    pub(crate) async fn revoked_since(
-        &self,
-        tenant: &TenantId,
-        by: &By,
-        since: Micros,
-    ) -> Result<usize, Error> {
+    pub(crate) async fn revoked_since(&self, of: (&TenantId, &By), since: Micros) -> Result<usize, Error> {
         let rows: Vec<Row> = on_pool!(self.always, |c| sqlx::query_as(select!(
             "WHERE tenant = $1 AND ended_at >= $2 AND end_reason = 'revoked'"
         ))
-        .bind(tenant.as_str())
+        .bind(of.0.as_str())
         .bind(since)
         .fetch_all(c)
         .await)?;
-        Ok(sessions(rows)?.iter().filter(|session| is_selected(session, by)).count())
+        Ok(sessions(rows)?.iter().filter(|session| is_selected(session, of.1)).count())
     }
 
     /// The open sessions of a tenant that a selector covers. The tenant is part of every choice: a handle of another
