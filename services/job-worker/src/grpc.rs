@@ -55,6 +55,8 @@ pub(crate) const ALLOW: AllowList = &[
     ("/sallyport.jobs.v1.Proposals/ListOfPatient", &[ServiceName::FhirGateway]),
     ("/sallyport.jobs.v1.Proposals/Decide", &[ServiceName::FhirGateway]),
     ("/sallyport.jobs.v1.Proposals/Settle", &[ServiceName::FhirGateway]),
+    ("/sallyport.jobs.v1.Proposals/ListUnfinished", &[ServiceName::FhirGateway]),
+    ("/sallyport.jobs.v1.Proposals/Finish", &[ServiceName::FhirGateway]),
 ];
 
 /// Runs told at once.
@@ -217,6 +219,7 @@ impl Jobs for Edge {
             state: one.state,
             outcome: one.outcome,
             count: one.number,
+            code: one.code,
         });
         Ok(Response::new(CountProposalsResponse { counts: told.collect() }))
     }

@@ -10,7 +10,7 @@ use sallyport_proto::{
 use sallyport_registry::{Entry, Job};
 use uuid::Uuid;
 
-use crate::{error::Error, run::Run, worker::Worker};
+use crate::{error::Error, run::Run, store::Unfinished, worker::Worker};
 
 /// Who does something, and why.
 #[derive(Debug, Clone)]
@@ -107,6 +107,29 @@ pub(crate) async fn of_decision(
         interaction: decided.what.to_owned(),
         outcome: Outcome::Success.into(),
         detail: format!("proposal: {}", decided.proposal),
+        ..Record::default()
+    };
+    Ok(worker.audit.event(record).await?)
+}
+
+/// An event about an approval that was settled in the background: by what the ledger of writes says, for nobody in particular.
+/// Whose record it is stands in the records of the approval.
+pub(crate) async fn of_finish(
+    worker: &Worker,
+    tenant: &TenantId,
+    found: &Unfinished,
+    (outcome, code): (&str, &str),
+) -> Result<(), Error> {
+    let record = Record {
+        kind: Kind::Job.into(),
+        tenant: tenant.as_str().to_owned(),
+        endpoint: found.endpoint.clone(),
+        actor: Some(convert::anonymous()),
+        job: found.job.clone(),
+        interaction: "proposal-settle".to_owned(),
+        outcome: Outcome::Success.into(),
+        code: code.to_owned(),
+        detail: format!("proposal: {}: {outcome}", found.id),
         ..Record::default()
     };
     Ok(worker.audit.event(record).await?)

@@ -29,7 +29,7 @@ pub(crate) use exports::{
 pub(crate) use fenced::{Ending, add, advance, checkpoint, count_calls, end, planned, set_aside};
 pub(crate) use leases::Lease;
 pub(crate) use outbox::Window;
-pub(crate) use proposals::{Made, NewProposal, Proposal, State, propose, withdraw};
+pub(crate) use proposals::{End, Made, NewProposal, Proposal, State, Unfinished, propose, withdraw};
 pub(crate) use quarantine::Letter;
 pub(crate) use results::{Kept, keep};
 pub(crate) use runs::{NewRun, RunRow};

@@ -17,6 +17,7 @@ mod chart;
 mod costs;
 mod denials;
 mod ehr;
+mod interrupted;
 mod limits;
 mod looks;
 mod malicious;

@@ -1,6 +1,8 @@
 //! Proposals of one patient: listed, decided on, and settled, for a live launch of that patient. Who may is the gateway's to
 //! decide; a decision is recorded here before it counts.
 
+pub(crate) mod finishing;
+
 use std::sync::Arc;
 
 use sallyport_care_gaps::Proposed;
@@ -14,7 +16,7 @@ use crate::{
     kinds::PROPOSAL,
     records::{self, Decided},
     sealing::Sealed,
-    store::{Proposal, State},
+    store::{End, Proposal, State},
     worker::Worker,
 };
 
@@ -103,14 +105,17 @@ pub(crate) async fn decide(
     match found.row.state {
         State::Open => {}
         // The ledger's key is the proposal: going on with it finds what the first approval has written.
-        State::Approved if to == State::Approved => return Ok(found),
+        State::Approved if to == State::Approved => {
+            worker.store.touch_approval(id, worker.now()).await?;
+            return one(worker, whose, id).await;
+        }
         _ => return Err(Code::ProposalDecided.into()),
     }
     let decided = Decided { launch, user, what, proposal: id };
     let about = (&whose.tenant, &whose.endpoint, &whose.patient);
     records::of_decision(worker, about, &found.row.job, &decided).await?;
     let json = serde_json::to_vec(&decision).map_err(|_never| Code::Internal)?;
-    let sealed = seal(worker, whose, id, "decision", &json).await?;
+    let sealed = seal(worker, &whose.tenant, id, "decision", &json).await?;
     let is_done = worker.store.decide(&found.row, to, &sealed, worker.now()).await?;
     let now = one(worker, whose, id).await?;
     match now.row.state {
@@ -130,23 +135,35 @@ pub(crate) async fn settle(
     written: Written,
 ) -> Result<Opened, Error> {
     let found = one(worker, whose, id).await?;
-    if found.row.state != State::Approved {
+    // What the EHR has is not open, even where somebody found too early that it has not.
+    if found.row.state != State::Approved && outcome != "applied" {
         return Err(Code::ProposalDecided.into());
     }
+    let end = end(worker, &whose.tenant, id, (outcome, code), &written).await?;
+    worker.store.settle(id, &end, worker.now()).await?;
+    one(worker, whose, id).await
+}
+
+/// How an approval ends.
+async fn end<'a>(
+    worker: &Arc<Worker>,
+    tenant: &TenantId,
+    id: Uuid,
+    (outcome, code): (&'a str, Option<Code>),
+    written: &Written,
+) -> Result<End<'a>, Error> {
     let to = match outcome {
         "applied" | "unknown" => State::Approved,
         // Nothing was written: somebody has to look again.
         "refused" | "conflict" => State::Open,
         _ => return Err(Code::RequestInvalid.into()),
     };
-    let json = serde_json::to_vec(&written).map_err(|_never| Code::Internal)?;
+    let json = serde_json::to_vec(written).map_err(|_never| Code::Internal)?;
     let result = match outcome {
-        "applied" => Some(seal(worker, whose, id, "result", &json).await?),
+        "applied" => Some(seal(worker, tenant, id, "result", &json).await?),
         _ => None,
     };
-    let code = code.map_or("", Code::as_str);
-    worker.store.settle(id, (to, outcome, code), result.as_ref(), worker.now()).await?;
-    one(worker, whose, id).await
+    Ok(End { to, outcome, code: code.map_or("", Code::as_str), result, touched_at: None })
 }
 
 async fn rows(worker: &Arc<Worker>, whose: &Whose) -> Result<Vec<Proposal>, Error> {
@@ -194,12 +211,12 @@ async fn open(worker: &Arc<Worker>, whose: &Whose, row: Proposal) -> Result<Open
 
 async fn seal(
     worker: &Arc<Worker>,
-    whose: &Whose,
+    tenant: &TenantId,
     id: Uuid,
     field: &str,
     json: &[u8],
 ) -> Result<Sealed, Error> {
-    Ok(worker.sealing.sealer(&whose.tenant).await?.seal((id.as_bytes(), field), json))
+    Ok(worker.sealing.sealer(tenant).await?.seal((id.as_bytes(), field), json))
 }
 
 fn decision(

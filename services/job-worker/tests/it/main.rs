@@ -22,5 +22,6 @@ mod rights;
 mod runs;
 mod schedule;
 mod scopes;
+mod unfinished;
 mod waits;
 mod world;

@@ -17,12 +17,12 @@ use crate::{
     world::{Worker, code, each, tenant},
 };
 
-fn proposing(more: &str) -> (std::path::PathBuf, String) {
+pub(crate) fn proposing(more: &str) -> (std::path::PathBuf, String) {
     let options = format!("[job.options]\nproposes = \"CommunicationRequest\"\n{more}");
     tenant("general", &scan("care-gaps", &format!("{options}{ONE_MEASURE}")))
 }
 
-async fn run(worker: &Worker) {
+pub(crate) async fn run(worker: &Worker) {
     let run = worker.start("general", "gaps").await.unwrap();
     worker.until(&run, "done").await;
 }
@@ -31,14 +31,19 @@ fn place(patient: &str) -> (String, String, String) {
     ("general".to_owned(), "main".to_owned(), patient.to_owned())
 }
 
-async fn list(worker: &Worker, patient: &str) -> Vec<Proposal> {
+pub(crate) async fn list(worker: &Worker, patient: &str) -> Vec<Proposal> {
     let (tenant, endpoint, patient) = place(patient);
     let request = ListProposalsRequest { tenant, endpoint, patient };
     let mut client = ProposalsClient::new(worker.transport(ServiceName::FhirGateway));
     client.list_of_patient(request).await.unwrap().into_inner().proposals
 }
 
-async fn decide(worker: &Worker, patient: &str, id: &[u8], decision: Decision) -> Result<Proposal, Status> {
+pub(crate) async fn decide(
+    worker: &Worker,
+    patient: &str,
+    id: &[u8],
+    decision: Decision,
+) -> Result<Proposal, Status> {
     let (tenant, endpoint, patient) = place(patient);
     let request = DecideRequest {
         tenant,
@@ -53,7 +58,7 @@ async fn decide(worker: &Worker, patient: &str, id: &[u8], decision: Decision) -
     client.decide(request).await.map(tonic::Response::into_inner)
 }
 
-async fn settle(worker: &Worker, id: &[u8], outcome: &str, code: &str) -> Proposal {
+pub(crate) async fn settle(worker: &Worker, id: &[u8], outcome: &str, code: &str) -> Proposal {
     let (tenant, endpoint, patient) = place("p000");
     let (reference, version) = match outcome {
         "applied" => ("CommunicationRequest/n-1".to_owned(), "1".to_owned()),
@@ -73,7 +78,7 @@ async fn settle(worker: &Worker, id: &[u8], outcome: &str, code: &str) -> Propos
     client.settle(request).await.unwrap().into_inner()
 }
 
-fn approval(one: &Proposal) -> Decision {
+pub(crate) fn approval(one: &Proposal) -> Decision {
     let json: Value = serde_json::from_slice(&one.json).unwrap();
     let payload = json["payload"].as_str().unwrap();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, payload.as_bytes());

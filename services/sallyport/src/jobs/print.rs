@@ -34,21 +34,36 @@ pub(super) fn jobs(jobs: &[Job]) -> String {
     out
 }
 
-/// One line for each job and rule, its states one after the other.
+/// One line for each job and rule, its states one after the other; and what somebody has to do about those in doubt.
 pub(super) fn proposals(counts: &[ProposalCount]) -> String {
     let mut out = String::new();
     for of_rule in counts.chunk_by(|a, b| (&a.tenant, &a.job, &a.rule) == (&b.tenant, &b.job, &b.rule)) {
         let Some(ProposalCount { tenant, job, rule, .. }) = of_rule.first() else { continue };
         let states: Vec<String> = of_rule
             .iter()
-            .map(|one| match one.outcome.as_str() {
-                "" => format!("{} {}", one.count, one.state),
-                outcome => format!("{} {} ({outcome})", one.count, one.state),
+            .map(|one| match (one.outcome.as_str(), one.code.as_str()) {
+                ("", _) => format!("{} {}", one.count, one.state),
+                (outcome, "") => format!("{} {} ({outcome})", one.count, one.state),
+                (outcome, code) => format!("{} {} ({outcome}: {code})", one.count, one.state),
             })
             .collect();
         line(&mut out, &format!("{tenant}/{job}  {rule}  {}", states.join(", ")));
     }
-    line(&mut out, &format!("{} proposals", counts.iter().map(|one| one.count).sum::<i64>()));
+    let count = |is: fn(&ProposalCount) -> bool| -> i64 {
+        counts.iter().filter(|one| is(one)).map(|one| one.count).sum()
+    };
+    line(&mut out, &format!("{} proposals", count(|_| true)));
+    let in_doubt = count(|one| one.state == "approved" && one.outcome == "unknown");
+    if in_doubt > 0 {
+        line(
+            &mut out,
+            &format!(
+                "{in_doubt} not known to be written: each is looked for while whoever approved it is signed in. After that,\n  \
+                 somebody opens that patient's chart, page \"Proposals\", and approves it once more: the EHR is asked first,\n  \
+                 and what it has is not written again. Nobody should enter it by hand before."
+            ),
+        );
+    }
     out
 }
 

@@ -145,7 +145,11 @@ fn outcome(view: &View, one: &Proposal) -> Markup {
         @if one.decided_at > 0 {
             p.quiet { "Decided " (clock(view, one.decided_at)) @if !one.reason.is_empty() { ": " (said(&one.reason)) } }
         }
-        @if let Some(code) = one.code { p.state.warning { (icon(Tone::Warning)) (code.sentence()) " " (code.next_step()) } }
+        @if one.state == "approved" && one.outcome == "unknown" {
+            p.state.warning {
+                (icon(Tone::Warning)) "The EHR has not said whether it has this record. Do not enter it by hand: approving once more asks the EHR first, and what is there is not written again."
+            }
+        } @else if let Some(code) = one.code { p.state.warning { (icon(Tone::Warning)) (code.sentence()) " " (code.next_step()) } }
         @if one.state == "open" { p.quiet { "Open until " (clock(view, one.expires_at)) } }
     }
 }

@@ -355,6 +355,8 @@ pub(super) const ROWS: &[Row] = &[
     jobs::LIST_PROPOSALS,
     jobs::DECIDE,
     jobs::SETTLE,
+    jobs::LIST_UNFINISHED,
+    jobs::FINISH,
     audit::QUERY,
     audit::COUNTS,
     audit::LOG_STATUS,
