@@ -87,6 +87,8 @@ pub(crate) struct Decided<'a> {
     /// `approve` or `reject`
     pub(crate) what: &'a str,
     pub(crate) proposal: Uuid,
+    /// Which fields were edited before: names, never what they say.
+    pub(crate) edited: &'a [String],
 }
 
 /// An event about a decision: who, in which launch, about whom, on what.
@@ -96,6 +98,10 @@ pub(crate) async fn of_decision(
     job: &str,
     decided: &Decided<'_>,
 ) -> Result<(), Error> {
+    let edited = match decided.edited {
+        [] => String::new(),
+        fields => format!("; edited: {}", fields.join(", ")),
+    };
     let record = Record {
         kind: Kind::Job.into(),
         tenant: tenant.as_str().to_owned(),
@@ -106,7 +112,7 @@ pub(crate) async fn of_decision(
         job: job.to_owned(),
         interaction: decided.what.to_owned(),
         outcome: Outcome::Success.into(),
-        detail: format!("proposal: {}", decided.proposal),
+        detail: format!("proposal: {}{edited}", decided.proposal),
         ..Record::default()
     };
     Ok(worker.audit.event(record).await?)

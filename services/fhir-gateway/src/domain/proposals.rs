@@ -10,7 +10,7 @@ mod settling;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use sallyport_care_gaps::Proposed;
+use sallyport_care_gaps::{Edit, Proposed};
 use sallyport_fhir::Destination;
 use sallyport_model::{
     AccessContext, Code, Patients, RequestId,
@@ -18,7 +18,7 @@ use sallyport_model::{
 };
 use sallyport_proto::{
     gateway::v1 as pb,
-    jobs::v1::{ListProposalsRequest, Proposal, proposals_client::ProposalsClient},
+    jobs::v1::{self as jobs, ListProposalsRequest, Proposal, proposals_client::ProposalsClient},
 };
 use sallyport_registry::{Entry, Feature, FeatureKind, Job};
 use sallyport_rpc::{Transport, code_of, once_more, with_request_id};
@@ -178,6 +178,11 @@ fn destination(gateway: &Gateway, session: &Session, shown: &Shown) -> Result<De
     parsed.ok_or_else(|| Code::InteractionDenied.into())
 }
 
+/// Edits as the domain has them.
+fn edits_of(edits: &[jobs::Edit]) -> Vec<Edit> {
+    edits.iter().map(|edit| Edit { field: edit.field.clone(), text: edit.text.clone() }).collect()
+}
+
 fn described(session: &Session, entry: &Entry<'_>, one: Shown) -> pb::ProposalShown {
     let feature = writing(entry, session, &one.row.resource_type);
     let (may_write, code) = match feature.map(|feature| context::build_for_write(session, feature, entry)) {
@@ -185,8 +190,11 @@ fn described(session: &Session, entry: &Entry<'_>, one: Shown) -> pb::ProposalSh
         Some(Err(refusal)) => (false, refusal.code.as_str()),
         None => (false, Code::FeatureUnknown.as_str()),
     };
+    // What was approved with edits is gone on with as it was approved.
+    let edited = one.proposed.edited(&edits_of(&one.row.edits));
+    let payload = edited.map_or_else(|_fault| one.proposed.payload.clone(), |edited| edited.payload);
     pb::ProposalShown {
-        payload_sha256: sha256(one.proposed.payload.as_bytes()).to_vec(),
+        payload_sha256: sha256(payload.as_bytes()).to_vec(),
         proposal: Some(one.row),
         title: one.title,
         feature: feature.map(|feature| feature.id.as_str().to_owned()).unwrap_or_default(),

@@ -16,6 +16,7 @@ mod care_gaps;
 mod chart;
 mod costs;
 mod denials;
+mod edited;
 mod ehr;
 mod interrupted;
 mod limits;

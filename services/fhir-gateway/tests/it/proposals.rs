@@ -62,7 +62,7 @@ pub(crate) fn propose(world: &World, patient: &str, all: Vec<Proposal>) {
     world.owners.scans.proposed.lock().unwrap().insert(patient.to_owned(), all);
 }
 
-async fn list(world: &World, tab: &Tab) -> Result<ProposalsResponse, Status> {
+pub(crate) async fn list(world: &World, tab: &Tab) -> Result<ProposalsResponse, Status> {
     let request = ProposalsRequest { launch_id: convert::id_bytes(tab.launch.uuid()), by_person: true };
     world.web().proposals(with_cookie(request, tab)).await.map(tonic::Response::into_inner)
 }
@@ -76,7 +76,8 @@ pub(crate) async fn decide(world: &World, tab: &Tab, decision: Decision) -> Resu
 
 pub(crate) fn approval(payload: &str) -> Decision {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, payload.as_bytes());
-    Decision::Approve(Approve { payload_sha256: digest.as_ref().to_vec(), base_version: String::new() })
+    let payload_sha256 = digest.as_ref().to_vec();
+    Decision::Approve(Approve { payload_sha256, ..Approve::default() })
 }
 
 fn settled(world: &World) -> Vec<(String, String)> {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use sallyport_care_gaps::Edit;
 use sallyport_model::{Code, EndpointId, PatientId};
 use sallyport_proto::{
     convert,
     jobs::v1::{
-        DecideRequest, FinishRequest, FinishResponse, ListProposalsRequest, ListProposalsResponse,
-        ListUnfinishedRequest, ListUnfinishedResponse, Proposal, SettleRequest, Unfinished,
-        decide_request::Decision, proposals_server::Proposals,
+        DecideRequest, Edit as WireEdit, FinishRequest, FinishResponse, ListProposalsRequest,
+        ListProposalsResponse, ListUnfinishedRequest, ListUnfinishedResponse, Proposal, SettleRequest,
+        Unfinished, decide_request::Decision, proposals_server::Proposals,
     },
 };
 use tonic::{Request, Response, Status};
@@ -43,7 +44,9 @@ impl Proposals for Edge {
         let wish = match request.decision.ok_or(convert::InvalidField("decision"))? {
             Decision::Approve(approve) => {
                 let (payload_sha256, base_version) = (approve.payload_sha256, approve.base_version);
-                Wish::Approve { payload_sha256, base_version }
+                let edits = approve.edits.into_iter();
+                let edits = edits.map(|edit| Edit { field: edit.field, text: edit.text }).collect();
+                Wish::Approve { payload_sha256, base_version, edits }
             }
             Decision::Reject(reject) => Wish::Reject { reason: reject.reason },
         };
@@ -111,7 +114,7 @@ fn id(bytes: &[u8]) -> Result<Uuid, Status> {
 }
 
 fn told(one: Opened) -> Proposal {
-    let Opened { row, json, written, reason } = one;
+    let Opened { row, json, written, reason, edits, .. } = one;
     Proposal {
         proposal_id: convert::id_bytes(row.id),
         job: row.job,
@@ -129,5 +132,6 @@ fn told(one: Opened) -> Proposal {
         reference: written.reference,
         version: written.version,
         reason,
+        edits: edits.into_iter().map(|edit| WireEdit { field: edit.field, text: edit.text }).collect(),
     }
 }

@@ -20,7 +20,7 @@ use super::{
         session::{Session, sha256},
         write::{self, Standing, Written, standing},
     },
-    DECIDE_WAIT, Shown, ask, client, destination, visible, whose, within, writing,
+    DECIDE_WAIT, Shown, ask, client, destination, edits_of, visible, whose, within, writing,
 };
 use crate::{Gateway, error::Refusal};
 
@@ -87,17 +87,32 @@ impl Deciding<'_> {
         }
         match decision {
             Decision::Reject(reject) => self.tell(decide_request::Decision::Reject(reject)).await,
-            Decision::Approve(approve) => self.approve(approve, &shown).await,
+            Decision::Approve(approve) => self.approve(approve, &shown, open).await,
         }
     }
 
-    async fn approve(&self, approve: jobs::Approve, shown: &Shown) -> Result<Proposal, Refusal> {
-        let (payload, base_version) = (shown.proposed.payload.as_str(), shown.row.base_version.as_str());
-        let is_shown = sha256(payload.as_bytes()).as_slice() == approve.payload_sha256.as_slice()
+    async fn approve(
+        &self,
+        approve: jobs::Approve,
+        shown: &Shown,
+        open: &mut Open<'_>,
+    ) -> Result<Proposal, Refusal> {
+        let base_version = shown.row.base_version.as_str();
+        let edited = shown.proposed.edited(&edits_of(&approve.edits));
+        let edited = edited.map_err(|_fault| Code::ProposalEditInvalid)?;
+        let is_shown = sha256(edited.payload.as_bytes()).as_slice() == approve.payload_sha256.as_slice()
             && approve.base_version == base_version;
         if !is_shown && !sallyport_model::planted!("proposal-payload-unbound") {
             return Err(Code::ProposalChanged.into());
         }
+        if let (Some(draft), false) = (open.draft(), edited.fields.is_empty()) {
+            draft.remark(&format!("edited: {}", edited.fields.join(", ")));
+        }
+        let payload = if sallyport_model::planted!("proposal-edit-dropped") {
+            shown.proposed.payload.as_str()
+        } else {
+            edited.payload.as_str()
+        };
         let feature = writing(self.entry, self.session, &shown.row.resource_type).ok_or(Code::FeatureOff)?;
         // Before it is decided: what cannot be written in this launch stays open for one in which it can.
         context::build_for_write(self.session, feature, self.entry)?;
