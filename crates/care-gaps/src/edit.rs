@@ -93,7 +93,8 @@ impl Proposed {
             self.check(edit, edits.get(..index).unwrap_or_default())?;
         }
         let mut value: Value = serde_json::from_str(&self.payload).map_err(|_shape| EditFault::Fixed)?;
-        if value.to_string() != self.payload {
+        let untouched = value.to_string();
+        if untouched != self.payload {
             return Err(EditFault::Fixed);
         }
         let mut fields = Vec::new();

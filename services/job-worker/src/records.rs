@@ -10,7 +10,12 @@ use sallyport_proto::{
 use sallyport_registry::{Entry, Job};
 use uuid::Uuid;
 
-use crate::{error::Error, run::Run, store::Unfinished, worker::Worker};
+use crate::{
+    error::Error,
+    run::Run,
+    store::{RunRow, Unfinished},
+    worker::Worker,
+};
 
 /// Who does something, and why.
 #[derive(Debug, Clone)]
@@ -136,6 +141,30 @@ pub(crate) async fn of_finish(
         outcome: Outcome::Success.into(),
         code: code.to_owned(),
         detail: format!("proposal: {}: {outcome}", found.id),
+        ..Record::default()
+    };
+    Ok(worker.audit.event(record).await?)
+}
+
+/// An event about taking a run's effects back: of the run as it is kept, whatever became of its definition.
+pub(crate) async fn of_reconcile(
+    worker: &Worker,
+    row: &RunRow,
+    what: &str,
+    because: &Because,
+    proposal: Option<Uuid>,
+) -> Result<(), Error> {
+    let about = proposal.map(|id| format!("; proposal: {id}")).unwrap_or_default();
+    let record = Record {
+        kind: Kind::Job.into(),
+        tenant: row.tenant.clone(),
+        endpoint: row.endpoint.clone(),
+        actor: Some(convert::anonymous()),
+        job: row.job.clone(),
+        run_id: convert::id_bytes(row.run_id),
+        interaction: what.to_owned(),
+        outcome: Outcome::Success.into(),
+        detail: format!("{}{about}", because.detail()),
         ..Record::default()
     };
     Ok(worker.audit.event(record).await?)

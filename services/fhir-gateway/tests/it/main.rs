@@ -33,6 +33,7 @@ mod replicas;
 mod revocation;
 mod run;
 mod runs;
+mod scans;
 mod stores;
 mod upstream_faults;
 mod vendors;

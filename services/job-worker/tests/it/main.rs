@@ -17,6 +17,7 @@ mod owners;
 mod planted;
 mod proposals;
 mod quarantine;
+mod reconcile;
 mod replicas;
 mod rights;
 mod runs;

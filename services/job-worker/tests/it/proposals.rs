@@ -87,7 +87,7 @@ pub(crate) fn approval(one: &Proposal) -> Decision {
     Decision::Approve(Approve { payload_sha256, ..Approve::default() })
 }
 
-fn reject(reason: &str) -> Decision {
+pub(crate) fn reject(reason: &str) -> Decision {
     Decision::Reject(Reject { reason: reason.to_owned() })
 }
 

@@ -12,13 +12,13 @@ use crate::{
     world::{Worker, code, each},
 };
 
-async fn unfinished(worker: &Worker, untouched_for_ms: i64) -> Vec<Unfinished> {
+pub(crate) async fn unfinished(worker: &Worker, untouched_for_ms: i64) -> Vec<Unfinished> {
     let mut client = ProposalsClient::new(worker.transport(ServiceName::FhirGateway));
     let request = ListUnfinishedRequest { untouched_for_ms, after: Vec::new() };
     client.list_unfinished(request).await.unwrap().into_inner().proposals
 }
 
-async fn finish(worker: &Worker, one: &Unfinished, outcome: &str, code: &str) -> bool {
+pub(crate) async fn finish(worker: &Worker, one: &Unfinished, outcome: &str, code: &str) -> bool {
     let reference = if outcome == "applied" { "CommunicationRequest/n-7" } else { "" };
     let request = FinishRequest {
         proposal_id: one.proposal_id.clone(),

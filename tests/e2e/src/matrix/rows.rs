@@ -352,6 +352,8 @@ pub(super) const ROWS: &[Row] = &[
     keys::REWRAP,
     keys::STATUS,
     jobs::COUNT_PROPOSALS,
+    jobs::RECONCILE_RUN,
+    jobs::WITHDRAW_PROPOSALS,
     jobs::LIST_PROPOSALS,
     jobs::DECIDE,
     jobs::SETTLE,

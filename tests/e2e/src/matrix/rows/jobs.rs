@@ -146,6 +146,20 @@ pub(super) const REDRIVE: Row = Row {
     cases: &[case("unknown", |_| redrive(&NOBODY), "run.unknown")],
 };
 
+pub(super) const RECONCILE_RUN: Row = Row {
+    method: "/sallyport.jobs.v1.Jobs/ReconcileRun",
+    callers: &[Operator],
+    harm: |_| control(&NOBODY),
+    cases: &[case("unknown", |_| control(&NOBODY), "run.unknown")],
+};
+
+pub(super) const WITHDRAW_PROPOSALS: Row = Row {
+    method: "/sallyport.jobs.v1.Jobs/WithdrawProposals",
+    callers: &[Operator],
+    harm: |_| control(&NOBODY),
+    cases: &[case("unknown", |_| control(&NOBODY), "run.unknown")],
+};
+
 pub(super) const KILL: Row = Row {
     method: "/sallyport.jobs.v1.Jobs/Kill",
     callers: &[Operator],
