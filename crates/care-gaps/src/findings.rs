@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Assessment;
+use crate::{Assessment, Editable};
 
 /// The judgements of one scan. Holds patient data: no `Debug`, no `Display`; it is sealed where it is kept.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,4 +28,7 @@ pub struct Proposed {
     pub judged_at: i64,
     /// The judgement with its evidence.
     pub assessment: Assessment,
+    /// What a person may change of it before approving; nothing where it was kept before there was such a thing.
+    #[serde(default)]
+    pub editable: Vec<Editable>,
 }

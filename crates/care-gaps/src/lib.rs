@@ -9,6 +9,7 @@ pub mod codes;
 mod day;
 mod decimal;
 pub mod describe;
+mod edit;
 pub mod evidence;
 mod findings;
 mod judge;
@@ -19,6 +20,7 @@ mod truth;
 
 pub use day::{Day, Days, Step};
 pub use decimal::Decimal;
+pub use edit::{Edit, EditFault, Editable, Edited};
 pub use evidence::{Assessment, Due, Evidence, Outcome, Published, Role, Weight};
 pub use findings::{Findings, Proposed};
 pub use judge::{Judging, Zone};

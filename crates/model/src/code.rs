@@ -194,8 +194,10 @@ codes! {
     BulkFileChanged = "bulk.file_changed", Conflict, "The EHR's file is not the one of which a part was read.", "Read the file again from its start.";
     BulkLineInvalid = "bulk.line_invalid", Upstream, "A line of the EHR's file is no resource, so it was withheld.", "Tell the EHR's support the file and the line's place.";
     BulkLineTooLong = "bulk.line_too_long", Upstream, "A line of the EHR's file is longer than this gateway takes, so it was withheld.", "An administrator can raise max_bulk_line_bytes.";
+    WriteInterrupted = "write.interrupted", Conflict, "The approval was interrupted before anything was written.", "Nothing was written. Look at it again and approve it once more.";
     ProposalUnknown = "proposal.unknown", NotFound, "There is no such proposal for this patient.", "Look at the proposals again.";
     ProposalChanged = "proposal.changed", Conflict, "The proposal is not the one that was shown: the record has changed meanwhile.", "Nothing was written. Look at it again, then decide anew.";
+    ProposalEditInvalid = "proposal.edit_invalid", Invalid, "What was edited is not something that may be edited so.", "Nothing was written. Edit only the fields that are offered, without control characters, and not longer than they say.";
     ProposalDecided = "proposal.decided", Conflict, "The proposal has been decided on, has expired or was withdrawn.", "Nothing was written by this. Look at the proposals again.";
     AuditUnavailable = "audit.unavailable", Unavailable, "The call could not be recorded, so nothing was released.", "Try again in a minute; tell your administrator.";
     RevocationStale = "revocation.stale", Unavailable, "It could not be checked whether this session was ended, so nothing was released.", "Try again in a minute.";

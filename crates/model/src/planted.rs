@@ -107,6 +107,8 @@ mod switches {
         ("care-gaps-of-any-patient", "3: what a scan found about another patient is released"),
         ("step-up-of-anybody", "launch: a step-up opens the chart of another person or patient"),
         ("proposal-payload-unbound", "8: an approval stands for whatever is proposed now"),
+        ("proposal-edit-dropped", "8: what is written is not the edited payload that was approved"),
+        ("proposal-settled-unlooked", "8: an approval in doubt is taken for one that wrote nothing"),
         ("write-without-key", "8: an approval that comes again is another write"),
         ("write-payload-unbound", "8: an approval stands for whatever is written"),
         ("write-foreign-subject", "8: a record about another patient is written"),

@@ -49,7 +49,7 @@ pub struct Config {
     pub max_write_bytes: usize,
     /// How long one try to write may take before another process looks what became of it; above call_timeout_ms.
     pub write_lease_ms: u64,
-    /// How often the ledger is searched for writes that must be looked for.
+    /// How often the ledger is searched for writes that must be looked for, and for what became of interrupted approvals.
     pub write_look_interval_ms: u64,
     /// How long after its last try a write that cannot be found counts as not made, at an EHR that does not keep
     /// conditional creates.

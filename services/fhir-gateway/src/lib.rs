@@ -259,6 +259,7 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     background.push(Box::pin(page_keys.run(ports.shutdown.clone())));
     background.push(Box::pin(tending));
     background.push(Box::pin(domain::write::reconcile(Arc::clone(&gateway), ports.shutdown.clone())));
+    background.push(Box::pin(domain::proposals::settle(Arc::clone(&gateway), ports.shutdown.clone())));
     background.push(Box::pin(prune(Arc::clone(&gateway), ports.shutdown.clone())));
     background.push(Box::pin(domain::capability::run(Arc::clone(&gateway), ports.shutdown.clone())));
     background.push(Box::pin(sweep(Arc::clone(&gateway), ports.shutdown)));

@@ -7,5 +7,6 @@ pub(crate) mod erase;
 pub(crate) mod kill;
 pub(crate) mod letters;
 pub(crate) mod proposals;
+pub(crate) mod reconcile;
 pub(crate) mod start;
 pub(crate) mod view;

@@ -12,8 +12,8 @@ use sallyport_proto::{
         AllowResponse, ControlRequest, CountProposalsRequest, CountProposalsResponse, DeadLetter,
         DryRunRequest, DryRunResponse, EraseRequest, EraseResponse, GetRunRequest, KillRequest, KillResponse,
         ListDeadLettersRequest, ListDeadLettersResponse, ListJobsRequest, ListJobsResponse, ListRunsRequest,
-        ListRunsResponse, ProposalCount, RedriveRequest, RedriveResponse, Run, StartRequest,
-        jobs_server::Jobs,
+        ListRunsResponse, ProposalCount, ReconcilePlan, RedriveRequest, RedriveResponse, Run, StartRequest,
+        WithdrawProposalsResponse, jobs_server::Jobs,
     },
 };
 use sallyport_rpc::AllowList;
@@ -25,7 +25,7 @@ use crate::{
         control::{self, Wish},
         dry_run, erase,
         kill::{self, Whose},
-        letters, start, view,
+        letters, reconcile, start, view,
     },
     error::Error,
     records::Because,
@@ -49,12 +49,16 @@ pub(crate) const ALLOW: AllowList = &[
     ("/sallyport.jobs.v1.Jobs/Allow", &[ServiceName::Operator]),
     ("/sallyport.jobs.v1.Jobs/Erase", &[ServiceName::Operator]),
     ("/sallyport.jobs.v1.Jobs/CountProposals", &[ServiceName::Operator]),
+    ("/sallyport.jobs.v1.Jobs/ReconcileRun", &[ServiceName::Operator]),
+    ("/sallyport.jobs.v1.Jobs/WithdrawProposals", &[ServiceName::Operator]),
     ("/sallyport.jobs.v1.CareGaps/OfPatient", &[ServiceName::FhirGateway]),
     ("/sallyport.keys.v1.DataKeys/Rewrap", &[ServiceName::Operator]),
     ("/sallyport.keys.v1.DataKeys/Status", &[ServiceName::Operator]),
     ("/sallyport.jobs.v1.Proposals/ListOfPatient", &[ServiceName::FhirGateway]),
     ("/sallyport.jobs.v1.Proposals/Decide", &[ServiceName::FhirGateway]),
     ("/sallyport.jobs.v1.Proposals/Settle", &[ServiceName::FhirGateway]),
+    ("/sallyport.jobs.v1.Proposals/ListUnfinished", &[ServiceName::FhirGateway]),
+    ("/sallyport.jobs.v1.Proposals/Finish", &[ServiceName::FhirGateway]),
 ];
 
 /// Runs told at once.
@@ -223,8 +227,25 @@ impl Jobs for Edge {
             state: one.state,
             outcome: one.outcome,
             count: one.number,
+            code: one.code,
         });
         Ok(Response::new(CountProposalsResponse { counts: told.collect() }))
+    }
+
+    async fn reconcile_run(&self, request: Request<ControlRequest>) -> Answer<ReconcilePlan> {
+        let request = request.into_inner();
+        let (run, because) = (convert::run_id(&request.run_id)?, because(request.by, request.reason)?);
+        reconcile::plan(&self.0, run, &because).await.map(Response::new).map_err(Error::into_status)
+    }
+
+    async fn withdraw_proposals(
+        &self,
+        request: Request<ControlRequest>,
+    ) -> Answer<WithdrawProposalsResponse> {
+        let request = request.into_inner();
+        let (run, because) = (convert::run_id(&request.run_id)?, because(request.by, request.reason)?);
+        let withdrawn = reconcile::withdraw(&self.0, run, &because).await.map_err(Error::into_status)?;
+        Ok(Response::new(WithdrawProposalsResponse { withdrawn }))
     }
 }
 

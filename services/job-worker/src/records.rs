@@ -10,7 +10,12 @@ use sallyport_proto::{
 use sallyport_registry::{Entry, Job};
 use uuid::Uuid;
 
-use crate::{error::Error, run::Run, worker::Worker};
+use crate::{
+    error::Error,
+    run::Run,
+    store::{RunRow, Unfinished},
+    worker::Worker,
+};
 
 /// Who does something, and why.
 #[derive(Debug, Clone)]
@@ -87,6 +92,8 @@ pub(crate) struct Decided<'a> {
     /// `approve` or `reject`
     pub(crate) what: &'a str,
     pub(crate) proposal: Uuid,
+    /// Which fields were edited before: names, never what they say.
+    pub(crate) edited: &'a [String],
 }
 
 /// An event about a decision: who, in which launch, about whom, on what.
@@ -96,6 +103,10 @@ pub(crate) async fn of_decision(
     job: &str,
     decided: &Decided<'_>,
 ) -> Result<(), Error> {
+    let edited = match decided.edited {
+        [] => String::new(),
+        fields => format!("; edited: {}", fields.join(", ")),
+    };
     let record = Record {
         kind: Kind::Job.into(),
         tenant: tenant.as_str().to_owned(),
@@ -106,7 +117,54 @@ pub(crate) async fn of_decision(
         job: job.to_owned(),
         interaction: decided.what.to_owned(),
         outcome: Outcome::Success.into(),
-        detail: format!("proposal: {}", decided.proposal),
+        detail: format!("proposal: {}{edited}", decided.proposal),
+        ..Record::default()
+    };
+    Ok(worker.audit.event(record).await?)
+}
+
+/// An event about an approval that was settled in the background: by what the ledger of writes says, for nobody in particular.
+/// Whose record it is stands in the records of the approval.
+pub(crate) async fn of_finish(
+    worker: &Worker,
+    tenant: &TenantId,
+    found: &Unfinished,
+    (outcome, code): (&str, &str),
+) -> Result<(), Error> {
+    let record = Record {
+        kind: Kind::Job.into(),
+        tenant: tenant.as_str().to_owned(),
+        endpoint: found.endpoint.clone(),
+        actor: Some(convert::anonymous()),
+        job: found.job.clone(),
+        interaction: "proposal-settle".to_owned(),
+        outcome: Outcome::Success.into(),
+        code: code.to_owned(),
+        detail: format!("proposal: {}: {outcome}", found.id),
+        ..Record::default()
+    };
+    Ok(worker.audit.event(record).await?)
+}
+
+/// An event about taking a run's effects back: of the run as it is kept, whatever became of its definition.
+pub(crate) async fn of_reconcile(
+    worker: &Worker,
+    row: &RunRow,
+    what: &str,
+    because: &Because,
+    proposal: Option<Uuid>,
+) -> Result<(), Error> {
+    let about = proposal.map(|id| format!("; proposal: {id}")).unwrap_or_default();
+    let record = Record {
+        kind: Kind::Job.into(),
+        tenant: row.tenant.clone(),
+        endpoint: row.endpoint.clone(),
+        actor: Some(convert::anonymous()),
+        job: row.job.clone(),
+        run_id: convert::id_bytes(row.run_id),
+        interaction: what.to_owned(),
+        outcome: Outcome::Success.into(),
+        detail: format!("{}{about}", because.detail()),
         ..Record::default()
     };
     Ok(worker.audit.event(record).await?)

@@ -4,6 +4,7 @@
 mod batches;
 mod blocks;
 mod control;
+mod effects;
 mod exports;
 mod fenced;
 mod holds;
@@ -23,6 +24,7 @@ use sallyport_model::{Clock, Micros};
 pub(crate) use batches::NewBatch;
 pub(crate) use blocks::Blockable;
 pub(crate) use control::{Change, Place};
+pub(crate) use effects::{PLAN_MAX, ProposalEffect};
 pub(crate) use exports::{
     EndedExport, ExportRow, FileKey, FileRow, NewExport, NewFile, begin_export, end_export,
     export_failed_once, export_is, file_is, file_listed, line_withheld,
@@ -30,7 +32,7 @@ pub(crate) use exports::{
 pub(crate) use fenced::{Ending, add, advance, checkpoint, count_calls, end, planned, set_aside};
 pub(crate) use leases::Lease;
 pub(crate) use outbox::Window;
-pub(crate) use proposals::{Made, NewProposal, Proposal, State, propose, withdraw};
+pub(crate) use proposals::{End, Made, NewProposal, Proposal, State, Unfinished, propose, withdraw};
 pub(crate) use quarantine::Letter;
 pub(crate) use results::{Kept, keep};
 pub(crate) use runs::{NewRun, RunRow};

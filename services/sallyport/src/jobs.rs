@@ -1,5 +1,6 @@
 //! `sallyport jobs`: jobs and runs of a running instance, over its operators' door.
 
+mod plan;
 mod print;
 mod watch;
 
@@ -53,6 +54,7 @@ pub async fn run(command: JobsCommand) -> anyhow::Result<ExitCode> {
             let counts = told(client(&place).await?.count_proposals(request).await)?.counts;
             print!("{}", print::proposals(&counts));
         }
+        JobsCommand::Reconcile { run, withdraw, because } => reconcile(&run, withdraw, because).await?,
         JobsCommand::Show { run, watch, place } => {
             let request = GetRunRequest { run_id: run_bytes(&run)? };
             let mut client = client(&place).await?;
@@ -144,6 +146,19 @@ async fn redrive(run: &str, letter: Option<&str>, because: Because) -> anyhow::R
     let request = RedriveRequest { run_id: run_bytes(run)?, letter_id, by: by(), reason: because.reason };
     let redriven = told(client(&because.place).await?.redrive(request).await)?.redriven;
     println!("{redriven} items are tried again");
+    Ok(())
+}
+
+/// Prints the plan; withdraws first where that was asked for, so that the plan says what is left.
+#[expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
+async fn reconcile(run: &str, withdraw: bool, because: Because) -> anyhow::Result<()> {
+    let mut client = client(&because.place).await?;
+    let request = ControlRequest { run_id: run_bytes(run)?, by: by(), reason: because.reason };
+    if withdraw {
+        let withdrawn = told(client.withdraw_proposals(request.clone()).await)?.withdrawn;
+        println!("withdrew {withdrawn} proposals");
+    }
+    print!("{}", plan::plan(&told(client.reconcile_run(request).await)?));
     Ok(())
 }
 

@@ -99,6 +99,8 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("export-tail-kept", "job-worker"),
     ("step-up-of-anybody", "launch-auth"),
     ("proposal-payload-unbound", "fhir-gateway"),
+    ("proposal-edit-dropped", "fhir-gateway"),
+    ("proposal-settled-unlooked", "fhir-gateway"),
     ("write-without-key", "fhir-gateway"),
     ("write-payload-unbound", "fhir-gateway"),
     ("write-foreign-subject", "fhir-gateway"),

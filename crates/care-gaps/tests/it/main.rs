@@ -10,6 +10,7 @@
 mod breast;
 mod colorectal;
 mod dates;
+mod edits;
 mod evidence;
 mod glycemic;
 mod kidney;

@@ -10,6 +10,7 @@ mod find;
 mod reconcile;
 mod sealing;
 mod send;
+mod standing;
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,6 +30,7 @@ use find::Found;
 
 pub(crate) use reconcile::run as reconcile;
 pub(crate) use sealing::{PURPOSES, WriteKeys};
+pub(crate) use standing::{Standing, standing};
 
 /// What a person wants written.
 pub(crate) struct Request<'a> {
@@ -140,6 +142,12 @@ async fn settle(gateway: &Gateway, request: &Request<'_>, approved: &Approved) -
                     Some(Found::Nowhere { is_certain: true }) if !is_mine => {}
                     Some(Found::Nowhere { .. } | Found::Unclear) => return Err(in_doubt()),
                 }
+            }
+            // Whoever waited for it is gone: what they approved is not sent behind their back.
+            (State::Approved | State::Rejected | State::Reconciled, _)
+                if Instant::now() >= request.deadline =>
+            {
+                return Err(Code::WriteInterrupted.into());
             }
             // Nothing of it is at the EHR: this approval sends it.
             (State::Approved | State::Rejected | State::Reconciled, _) => {

@@ -136,6 +136,22 @@ impl Database {
         rows.into_iter().map(Write::try_from).collect()
     }
 
+    /// Everything that was ever approved of a proposal, the oldest first.
+    pub(crate) async fn writes_of_proposal(
+        &self,
+        tenant: &TenantId,
+        proposal: Uuid,
+    ) -> Result<Vec<Write>, LedgerError> {
+        let statement = select!(self, "WHERE tenant = $2 AND proposal_id = $3 ORDER BY created_at, write_id");
+        let rows: Vec<Row> = on_pool!(self.pool, |c| sqlx::query_as(statement)
+            .bind(self.lease_time())
+            .bind(tenant.as_str())
+            .bind(proposal)
+            .fetch_all(c)
+            .await)?;
+        rows.into_iter().map(Write::try_from).collect()
+    }
+
     /// Writes that somebody has to look for: those whose outcome is not known, and those of processes that are gone.
     pub(crate) async fn writes_due(&self, now: Micros) -> Result<Vec<Write>, LedgerError> {
         let statement = select!(

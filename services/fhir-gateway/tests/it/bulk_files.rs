@@ -336,7 +336,7 @@ async fn a_file_is_not_kept_open_for_a_worker_that_takes_nothing() {
     let run = RunAuthority { expires_at: world.clock.now() + 300_000, ..run };
     let mut stream = world.begin_fetch(&run, &handle).await;
     assert!(stream.message().await.unwrap().is_some());
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     let is_over = |record: &Record| record.interaction == "export-file" && record.code == "run.expired";
     while !world.ended().await.iter().any(is_over) {
         assert!(tokio::time::Instant::now() < deadline, "the file is still open");

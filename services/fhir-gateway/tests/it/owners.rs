@@ -13,10 +13,6 @@ use futures_util::Stream;
 use sallyport_model::{Clock, Code, GrantId, LaunchId, ServiceName};
 use sallyport_proto::{
     convert,
-    jobs::v1 as jobs,
-    jobs::v1::care_gaps_server::{CareGaps, CareGapsServer},
-    jobs::v1::decide_request::Decision,
-    jobs::v1::proposals_server::{Proposals, ProposalsServer},
     launch::v1 as launch,
     launch::v1::launch_auth_server::{LaunchAuth, LaunchAuthServer},
     types::v1::{RevocationEvent, WatchRevocationsRequest, WatchRevocationsResponse, revocation_event::What},
@@ -29,6 +25,8 @@ use sallyport_rpc::{
     status,
 };
 use tonic::{Request, Response, Status, service::Routes};
+
+use crate::scans::Scans;
 
 type Revocations = Pin<Box<dyn Stream<Item = Result<WatchRevocationsResponse, Status>> + Send>>;
 
@@ -50,108 +48,6 @@ pub(crate) struct GrantOf {
     pub(crate) endpoint: String,
     pub(crate) registration: String,
     pub(crate) is_service: bool,
-}
-
-const JOBS: AllowList = &[
-    ("/sallyport.jobs.v1.CareGaps/OfPatient", GATEWAY),
-    ("/sallyport.jobs.v1.Proposals/ListOfPatient", GATEWAY),
-    ("/sallyport.jobs.v1.Proposals/Decide", GATEWAY),
-    ("/sallyport.jobs.v1.Proposals/Settle", GATEWAY),
-];
-
-/// job-worker as the gateway sees it: what scans have found, by patient.
-#[derive(Clone, Default)]
-pub(crate) struct Scans {
-    pub(crate) found: Arc<Mutex<HashMap<String, Vec<jobs::FoundByScan>>>>,
-    pub(crate) asked: Arc<Mutex<Vec<jobs::CareGapsOfPatientRequest>>>,
-    /// What jobs propose, by patient.
-    pub(crate) proposed: Arc<Mutex<HashMap<String, Vec<jobs::Proposal>>>>,
-    /// Decisions, in words.
-    pub(crate) decided: Arc<Mutex<Vec<String>>>,
-    /// Outcomes with what the EHR has.
-    pub(crate) settled: Arc<Mutex<Vec<(String, String)>>>,
-    /// It is not there: the code that its transport would give.
-    pub(crate) is_away: Arc<AtomicBool>,
-    /// It takes the question and never answers.
-    pub(crate) is_mute: Arc<AtomicBool>,
-}
-
-impl Scans {
-    pub(crate) fn transport(&self) -> Transport {
-        let routes = Routes::new(CareGapsServer::new(self.clone()));
-        let routes = routes.add_service(ProposalsServer::new(self.clone()));
-        Transport::local(Served::new(routes, JOBS), ServiceName::FhirGateway)
-    }
-}
-
-#[tonic::async_trait]
-impl CareGaps for Scans {
-    async fn of_patient(
-        &self,
-        request: Request<jobs::CareGapsOfPatientRequest>,
-    ) -> Result<Response<jobs::CareGapsOfPatientResponse>, Status> {
-        let request = request.into_inner();
-        let found = self.found.lock().unwrap().get(&request.patient).cloned().unwrap_or_default();
-        self.asked.lock().unwrap().push(request);
-        if self.is_mute.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        match self.is_away.load(Ordering::SeqCst) {
-            true => Err(Status::unavailable("connection refused")),
-            false => Ok(Response::new(jobs::CareGapsOfPatientResponse { found })),
-        }
-    }
-}
-
-impl Scans {
-    fn change(
-        &self,
-        (patient, id): (&str, &[u8]),
-        change: impl FnOnce(&mut jobs::Proposal),
-    ) -> Result<Response<jobs::Proposal>, Status> {
-        let mut all = self.proposed.lock().unwrap();
-        let found = all.get_mut(patient).and_then(|all| all.iter_mut().find(|one| one.proposal_id == id));
-        let found = found.ok_or_else(|| status(Code::ProposalUnknown))?;
-        change(found);
-        Ok(Response::new(found.clone()))
-    }
-}
-
-#[tonic::async_trait]
-impl Proposals for Scans {
-    async fn list_of_patient(
-        &self,
-        request: Request<jobs::ListProposalsRequest>,
-    ) -> Result<Response<jobs::ListProposalsResponse>, Status> {
-        let all = self.proposed.lock().unwrap();
-        let proposals = all.get(&request.into_inner().patient).cloned().unwrap_or_default();
-        Ok(Response::new(jobs::ListProposalsResponse { proposals }))
-    }
-
-    async fn decide(
-        &self,
-        request: Request<jobs::DecideRequest>,
-    ) -> Result<Response<jobs::Proposal>, Status> {
-        let request = request.into_inner();
-        let (word, state) = match request.decision.unwrap() {
-            Decision::Approve(_) => ("approve".to_owned(), "approved"),
-            Decision::Reject(reject) => (format!("reject {}", reject.reason), "rejected"),
-        };
-        self.decided.lock().unwrap().push(word);
-        self.change((&request.patient, &request.proposal_id), |one| state.clone_into(&mut one.state))
-    }
-
-    async fn settle(
-        &self,
-        request: Request<jobs::SettleRequest>,
-    ) -> Result<Response<jobs::Proposal>, Status> {
-        let request = request.into_inner();
-        self.settled.lock().unwrap().push((request.outcome.clone(), request.reference.clone()));
-        self.change((&request.patient, &request.proposal_id), |one| {
-            one.outcome.clone_from(&request.outcome);
-            one.reference.clone_from(&request.reference);
-        })
-    }
 }
 
 /// Both owners, sharing one list of revocations.
@@ -181,6 +77,7 @@ pub(crate) struct Owners {
 impl Owners {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
+            scans: Scans::by(Arc::clone(&clock)),
             clock,
             sessions: Arc::default(),
             activity: Arc::default(),
@@ -189,7 +86,6 @@ impl Owners {
             token_scope: Arc::default(),
             vault_refuses: Arc::default(),
             grant_of: Arc::default(),
-            scans: Scans::default(),
             opened: Arc::default(),
             revoked: Arc::default(),
             is_silent: Arc::default(),
@@ -303,6 +199,7 @@ impl TokenVault for Owners {
         request: Request<vault::AccessTokenRequest>,
     ) -> Result<Response<vault::AccessTokenResponse>, Status> {
         self.token_calls.fetch_add(1, Ordering::SeqCst);
+        self.scans.stop.pass("token").await;
         if let Some(code) = *self.vault_refuses.lock().unwrap() {
             return Err(status(code));
         }

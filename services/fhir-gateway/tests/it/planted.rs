@@ -45,6 +45,18 @@ const SWITCHES: &[(&str, &str)] = &[
         "proposal-payload-unbound",
         "proposals::what_has_changed_since_it_was_shown_is_refused_before_anything_is_decided",
     ),
+    (
+        "proposal-edit-dropped",
+        "edited::what_was_edited_and_approved_is_what_is_written_and_the_record_names_the_fields",
+    ),
+    (
+        "proposal-payload-unbound",
+        "edited::an_approval_whose_hash_is_not_that_of_the_edited_payload_decides_nothing",
+    ),
+    (
+        "proposal-settled-unlooked",
+        "interrupted::without_the_session_of_whoever_approved_it_it_stays_unknown_until_a_later_one_finds_it",
+    ),
     ("write-without-key", "proposals::approved_five_times_with_the_network_cut_there_is_one_resource"),
     ("write-without-key", "writes::approved_five_times_with_the_network_cut_there_is_one_resource"),
     ("write-payload-unbound", "writes::what_is_approved_is_bound_byte_for_byte"),

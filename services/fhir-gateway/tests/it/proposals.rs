@@ -31,17 +31,17 @@ fn tab(world: &World, patient: &str, scopes: &str) -> Tab {
     })
 }
 
-fn writer(world: &World) -> Tab {
+pub(crate) fn writer(world: &World) -> Tab {
     tab(world, "a", &format!("{ALL_SCOPES} {WRITE_SCOPES}"))
 }
 
-fn payload(patient: &str) -> String {
+pub(crate) fn payload(patient: &str) -> String {
     format!(
         r#"{{"resourceType":"Observation","status":"final","subject":{{"reference":"Patient/{patient}"}},"code":{{"text":"asked about HbA1c"}}}}"#
     )
 }
 
-fn proposal(patient: &str, payload: &str, evidence: &[Value]) -> Proposal {
+pub(crate) fn proposal(patient: &str, payload: &str, evidence: &[Value]) -> Proposal {
     let json = json!({
         "patient": patient, "resource_type": "Observation", "payload": payload, "judged_at": 5,
         "assessment": assessment("glycemic", evidence),
@@ -58,32 +58,33 @@ fn proposal(patient: &str, payload: &str, evidence: &[Value]) -> Proposal {
     }
 }
 
-fn propose(world: &World, patient: &str, all: Vec<Proposal>) {
+pub(crate) fn propose(world: &World, patient: &str, all: Vec<Proposal>) {
     world.owners.scans.proposed.lock().unwrap().insert(patient.to_owned(), all);
 }
 
-async fn list(world: &World, tab: &Tab) -> Result<ProposalsResponse, Status> {
+pub(crate) async fn list(world: &World, tab: &Tab) -> Result<ProposalsResponse, Status> {
     let request = ProposalsRequest { launch_id: convert::id_bytes(tab.launch.uuid()), by_person: true };
     world.web().proposals(with_cookie(request, tab)).await.map(tonic::Response::into_inner)
 }
 
-async fn decide(world: &World, tab: &Tab, decision: Decision) -> Result<Proposal, Code> {
+pub(crate) async fn decide(world: &World, tab: &Tab, decision: Decision) -> Result<Proposal, Code> {
     let launch_id = convert::id_bytes(tab.launch.uuid());
     let request = DecideProposalRequest { launch_id, proposal_id: ID.to_vec(), decision: Some(decision) };
     let answer = world.web().decide_proposal(with_cookie(request, tab)).await;
     answer.map(|answer| answer.into_inner().proposal.unwrap()).map_err(|status| code_of(&status))
 }
 
-fn approval(payload: &str) -> Decision {
+pub(crate) fn approval(payload: &str) -> Decision {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, payload.as_bytes());
-    Decision::Approve(Approve { payload_sha256: digest.as_ref().to_vec(), base_version: String::new() })
+    let payload_sha256 = digest.as_ref().to_vec();
+    Decision::Approve(Approve { payload_sha256, ..Approve::default() })
 }
 
 fn settled(world: &World) -> Vec<(String, String)> {
     world.owners.scans.settled.lock().unwrap().clone()
 }
 
-fn written(world: &World) -> usize {
+pub(crate) fn written(world: &World) -> usize {
     let mut count = 0;
     world.ehr.with_chart(|chart| count = chart.count("Observation"));
     count

@@ -1,9 +1,11 @@
 //! Proposals of one patient: listed, decided on, and settled, for a live launch of that patient. Who may is the gateway's to
 //! decide; a decision is recorded here before it counts.
 
+pub(crate) mod finishing;
+
 use std::sync::Arc;
 
-use sallyport_care_gaps::Proposed;
+use sallyport_care_gaps::{Edit, Proposed};
 use sallyport_model::{Code, EndpointId, LaunchId, PatientId, Secret, TenantId, planted};
 use sallyport_proto::{convert, types::v1::User};
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,7 @@ use crate::{
     kinds::PROPOSAL,
     records::{self, Decided},
     sealing::Sealed,
-    store::{Proposal, State},
+    store::{End, Proposal, State},
     worker::Worker,
 };
 
@@ -32,6 +34,10 @@ pub(crate) struct Opened {
     pub(crate) json: Secret<Vec<u8>>,
     pub(crate) written: Written,
     pub(crate) reason: String,
+    /// With which edits it was approved.
+    pub(crate) edits: Vec<Edit>,
+    /// SHA-256 of what was approved the last time, in hexadecimal.
+    approved: String,
 }
 
 /// What the EHR has of it; sealed where it is kept.
@@ -51,11 +57,14 @@ struct Decision {
     approved: String,
     base_version: String,
     reason: String,
+    /// What the person changed before approving.
+    #[serde(default)]
+    edits: Vec<Edit>,
 }
 
 /// What a person wants.
 pub(crate) enum Wish {
-    Approve { payload_sha256: Vec<u8>, base_version: String },
+    Approve { payload_sha256: Vec<u8>, base_version: String, edits: Vec<Edit> },
     Reject { reason: String },
 }
 
@@ -78,39 +87,54 @@ pub(crate) async fn decide(
     wish: Wish,
 ) -> Result<Opened, Error> {
     let found = one(worker, whose, id).await?;
-    let (to, what, decision) = match wish {
-        Wish::Approve { payload_sha256, base_version } => {
+    let user_of = |approved, base_version, reason, edits| Decision {
+        launch: launch.to_string(),
+        issuer: user.issuer.clone(),
+        subject: user.subject.clone(),
+        approved,
+        base_version,
+        reason,
+        edits,
+    };
+    let (to, what, edited, decision) = match wish {
+        Wish::Approve { payload_sha256, base_version, edits } => {
             let proposed: Proposed =
                 serde_json::from_slice(found.json.expose()).map_err(|_ours| Code::Internal)?;
-            let shown = sha256(proposed.payload.as_bytes());
-            let is_bound = shown == payload_sha256 && found.row.base_version == base_version;
+            let edited = proposed.edited(&edits).map_err(|_fault| Code::ProposalEditInvalid)?;
+            let is_bound =
+                sha256(edited.payload.as_bytes()) == payload_sha256 && found.row.base_version == base_version;
             if !is_bound && !planted!("proposal-payload-unbound") {
                 return Err(Code::ProposalChanged.into());
             }
-            (
-                State::Approved,
-                "approve",
-                decision(launch, user, (hex(&payload_sha256), base_version), String::new()),
-            )
+            let decision = user_of(hex(&payload_sha256), base_version, String::new(), edits);
+            (State::Approved, "approve", edited.fields, decision)
         }
         Wish::Reject { reason } => {
             if !convert::is_reason(&reason) {
                 return Err(Code::RequestInvalid.into());
             }
-            (State::Rejected, "reject", decision(launch, user, (String::new(), String::new()), reason))
+            let decision = user_of(String::new(), String::new(), reason, Vec::new());
+            (State::Rejected, "reject", Vec::new(), decision)
         }
     };
     match found.row.state {
         State::Open => {}
         // The ledger's key is the proposal: going on with it finds what the first approval has written.
-        State::Approved if to == State::Approved => return Ok(found),
+        State::Approved if to == State::Approved => {
+            // What may have been written is gone on with as it was approved, in no other words.
+            if found.approved != decision.approved {
+                return Err(Code::WritePayloadChanged.into());
+            }
+            worker.store.touch_approval(id, worker.now()).await?;
+            return one(worker, whose, id).await;
+        }
         _ => return Err(Code::ProposalDecided.into()),
     }
-    let decided = Decided { launch, user, what, proposal: id };
+    let decided = Decided { launch, user, what, proposal: id, edited: &edited };
     let about = (&whose.tenant, &whose.endpoint, &whose.patient);
     records::of_decision(worker, about, &found.row.job, &decided).await?;
     let json = serde_json::to_vec(&decision).map_err(|_never| Code::Internal)?;
-    let sealed = seal(worker, whose, id, "decision", &json).await?;
+    let sealed = seal(worker, &whose.tenant, id, "decision", &json).await?;
     let is_done = worker.store.decide(&found.row, to, &sealed, worker.now()).await?;
     let now = one(worker, whose, id).await?;
     match now.row.state {
@@ -130,23 +154,35 @@ pub(crate) async fn settle(
     written: Written,
 ) -> Result<Opened, Error> {
     let found = one(worker, whose, id).await?;
-    if found.row.state != State::Approved {
+    // What the EHR has is not open, even where somebody found too early that it has not.
+    if found.row.state != State::Approved && outcome != "applied" {
         return Err(Code::ProposalDecided.into());
     }
+    let end = end(worker, &whose.tenant, id, (outcome, code), &written).await?;
+    worker.store.settle(id, &end, worker.now()).await?;
+    one(worker, whose, id).await
+}
+
+/// How an approval ends.
+async fn end<'a>(
+    worker: &Arc<Worker>,
+    tenant: &TenantId,
+    id: Uuid,
+    (outcome, code): (&'a str, Option<Code>),
+    written: &Written,
+) -> Result<End<'a>, Error> {
     let to = match outcome {
         "applied" | "unknown" => State::Approved,
         // Nothing was written: somebody has to look again.
         "refused" | "conflict" => State::Open,
         _ => return Err(Code::RequestInvalid.into()),
     };
-    let json = serde_json::to_vec(&written).map_err(|_never| Code::Internal)?;
+    let json = serde_json::to_vec(written).map_err(|_never| Code::Internal)?;
     let result = match outcome {
-        "applied" => Some(seal(worker, whose, id, "result", &json).await?),
+        "applied" => Some(seal(worker, tenant, id, "result", &json).await?),
         _ => None,
     };
-    let code = code.map_or("", Code::as_str);
-    worker.store.settle(id, (to, outcome, code), result.as_ref(), worker.now()).await?;
-    one(worker, whose, id).await
+    Ok(End { to, outcome, code: code.map_or("", Code::as_str), result, touched_at: None })
 }
 
 async fn rows(worker: &Arc<Worker>, whose: &Whose) -> Result<Vec<Proposal>, Error> {
@@ -180,36 +216,29 @@ async fn open(worker: &Arc<Worker>, whose: &Whose, row: Proposal) -> Result<Open
         }
         None => Written::default(),
     };
-    let reason = match &row.decision {
+    let (reason, edits, approved) = match &row.decision {
         Some(sealed) => {
             let opened = open("decision", sealed).await?;
             let decision: Decision =
                 serde_json::from_slice(opened.expose()).map_err(|_ours| Code::Internal)?;
-            decision.reason
+            // Of what is open again somebody decides anew.
+            let is_approved = row.state == State::Approved;
+            let edits = if is_approved { decision.edits } else { Vec::new() };
+            (decision.reason, edits, decision.approved)
         }
-        None => String::new(),
+        None => <(String, Vec<Edit>, String)>::default(),
     };
-    Ok(Opened { row, json, written, reason })
+    Ok(Opened { row, json, written, reason, edits, approved })
 }
 
 async fn seal(
     worker: &Arc<Worker>,
-    whose: &Whose,
+    tenant: &TenantId,
     id: Uuid,
     field: &str,
     json: &[u8],
 ) -> Result<Sealed, Error> {
-    Ok(worker.sealing.sealer(&whose.tenant).await?.seal((id.as_bytes(), field), json))
-}
-
-fn decision(
-    launch: LaunchId,
-    user: &User,
-    (approved, base_version): (String, String),
-    reason: String,
-) -> Decision {
-    let (issuer, subject) = (user.issuer.clone(), user.subject.clone());
-    Decision { launch: launch.to_string(), issuer, subject, approved, base_version, reason }
+    Ok(worker.sealing.sealer(tenant).await?.seal((id.as_bytes(), field), json))
 }
 
 fn sha256(bytes: &[u8]) -> Vec<u8> {

@@ -57,7 +57,7 @@ async fn commit(worker: &Arc<Worker>, batch: &mut Batch, done: Done) -> Result<(
     if planted!("job-checkpoint-apart") {
         // A planted defect: what was done is durable before it is known to be done.
         tx.commit().await?;
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
         tx = batch.begin().await?.into_tx();
     }
     store::add(&mut tx, &more, worker.now()).await?;

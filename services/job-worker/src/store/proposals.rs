@@ -1,6 +1,7 @@
 //! What jobs propose, and what became of it: one row for each patient, rule and occasion.
 
 mod row;
+mod unfinished;
 
 use sallyport_db::{Error as DbError, Tx, on_pool, on_tx};
 use sallyport_model::Micros;
@@ -11,6 +12,15 @@ use crate::sealing::Sealed;
 
 use row::Row;
 pub(crate) use row::{NewProposal, Proposal, State};
+pub(crate) use unfinished::{End, Unfinished};
+
+/// When a row was last touched: later each time, whatever the clock says, so that it names one state of the row.
+macro_rules! touched {
+    ($now:literal) => {
+        concat!("updated_at = CASE WHEN updated_at >= ", $now, " THEN updated_at + 1 ELSE ", $now, " END")
+    };
+}
+use touched;
 
 /// What of an occasion is known: its id, state and content.
 #[derive(sqlx::FromRow)]
@@ -181,43 +191,17 @@ impl Store {
         now: Micros,
     ) -> Result<bool, DbError> {
         let rows = on_pool!(self.pool, |c| {
-            sqlx::query(
-            "UPDATE proposals SET state = $2, outcome = '', code = '', decision_sealed = $3, decision_key_id = $4, decided_at = $5, \
-             updated_at = $5 WHERE proposal_id = $1 AND state = 'open' AND expires_at > $5 AND sealed = $6"
-        )
+            sqlx::query(concat!(
+            "UPDATE proposals SET state = $2, outcome = '', code = '', decision_sealed = $3, decision_key_id = $4, decided_at = $5, ",
+            touched!("$5"),
+            " WHERE proposal_id = $1 AND state = 'open' AND expires_at > $5 AND sealed = $6"
+        ))
         .bind(proposal.id)
         .bind(to.as_str())
         .bind(&decision.bytes)
         .bind(decision.data_key)
         .bind(now)
         .bind(&proposal.sealed.bytes)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected())
-        })?;
-        Ok(rows == 1)
-    }
-
-    /// What came of an approval. Once applied it stays so.
-    pub(crate) async fn settle(
-        &self,
-        proposal: Uuid,
-        (to, outcome, code): (State, &str, &str),
-        result: Option<&Sealed>,
-        now: Micros,
-    ) -> Result<bool, DbError> {
-        let rows = on_pool!(self.pool, |c| {
-            sqlx::query(
-            "UPDATE proposals SET state = $2, outcome = $3, code = $4, result_sealed = $5, result_key_id = $6, updated_at = $7 \
-             WHERE proposal_id = $1 AND state = 'approved' AND outcome <> 'applied'"
-        )
-        .bind(proposal)
-        .bind(to.as_str())
-        .bind(outcome)
-        .bind(code)
-        .bind(result.map(|sealed| &sealed.bytes))
-        .bind(result.map(|sealed| sealed.data_key))
-        .bind(now)
         .execute(c)
         .await
         .map(|done| done.rows_affected())
@@ -267,7 +251,7 @@ impl Store {
         .map(|done| done.rows_affected()))
     }
 
-    /// How many there are of each job, rule, state and outcome: of a tenant, or of all.
+    /// How many there are of each job, rule, state, outcome and code: of a tenant, or of all.
     pub(crate) async fn proposal_counts(
         &self,
         tenant: &str,
@@ -276,8 +260,8 @@ impl Store {
         self.expire_proposals(now).await?;
         on_pool!(self.pool, |c| {
             sqlx::query_as(
-            "SELECT tenant, job, rule, state, outcome, count(*) AS number FROM proposals WHERE $1 = '' OR tenant = $1 \
-             GROUP BY tenant, job, rule, state, outcome ORDER BY tenant, job, rule, state, outcome"
+            "SELECT tenant, job, rule, state, outcome, code, count(*) AS number FROM proposals WHERE $1 = '' OR tenant = $1 \
+             GROUP BY tenant, job, rule, state, outcome, code ORDER BY tenant, job, rule, state, outcome, code"
         )
         .bind(tenant)
         .fetch_all(c)
@@ -294,5 +278,6 @@ pub(crate) struct ProposalCount {
     pub(crate) rule: String,
     pub(crate) state: String,
     pub(crate) outcome: String,
+    pub(crate) code: String,
     pub(crate) number: i64,
 }

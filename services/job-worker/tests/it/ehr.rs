@@ -51,6 +51,8 @@ pub(crate) struct Faults {
     pub(crate) delay: Duration,
     /// The thread of the next call about this patient stands still for so long.
     pub(crate) stand_still: HashMap<String, Duration>,
+    /// No call is answered before this says so.
+    pub(crate) answers: Option<tokio::sync::watch::Receiver<bool>>,
 }
 
 /// Resources by patient and by what they answer.
@@ -91,6 +93,14 @@ impl Ehr {
     pub(crate) fn calls_about(&self, patient: &str, what: &str) -> usize {
         let calls = self.calls.lock().unwrap();
         calls.iter().filter(|call| call.patient == patient && call.what == what).count()
+    }
+
+    /// What was asked more than once about a patient.
+    pub(crate) fn asked_twice(&self) -> Vec<(String, String)> {
+        let mut seen = HashSet::new();
+        let calls = self.calls.lock().unwrap();
+        let asked = calls.iter().map(|call| (call.patient.clone(), call.what.clone()));
+        asked.filter(|pair| !seen.insert(pair.clone())).collect()
     }
 
     /// Tenants in the order of their calls.
@@ -225,10 +235,13 @@ impl FhirGateway for Ehr {
             authority,
         };
         self.calls.lock().unwrap().push(call);
-        let (delay, still) = {
+        let (delay, still, answers) = {
             let mut faults = self.faults.lock().unwrap();
-            (faults.delay, faults.stand_still.remove(&patient))
+            (faults.delay, faults.stand_still.remove(&patient), faults.answers.clone())
         };
+        if let Some(mut answers) = answers {
+            answers.wait_for(|open| *open).await.unwrap();
+        }
         if let Some(still) = still {
             // The whole thread, as a process that was stopped: its heartbeats stand still too.
             std::thread::sleep(still);

@@ -151,8 +151,8 @@ async fn twenty_deaths_in_mid_file_leave_the_content_of_a_run_without_one() {
     let seed = std::env::var("SALLYPORT_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(11_u64);
     println!("seed {seed}");
     let script = || Script {
-        files: files(20, 30_000),
-        piece_delay: Duration::from_millis(2),
+        files: files(40, 30_000),
+        piece_delay: Duration::from_millis(4),
         seed: 5,
         ..Script::default()
     };
@@ -183,7 +183,7 @@ async fn twenty_deaths_in_mid_file_leave_the_content_of_a_run_without_one() {
         assert_eq!(kept_hash(&world).await, expected, "seed {seed}");
         // What was on its way when the worker died comes again as well: a few pieces of at most 2,100 bytes.
         assert!(again <= FRAME + 64 * 1024, "{again} bytes were read again");
-        assert_eq!(world.number("SELECT count(*) FROM export_files WHERE state = 'done'").await, 20);
+        assert_eq!(world.number("SELECT count(*) FROM export_files WHERE state = 'done'").await, 40);
         assert_eq!(world.number("SELECT count(*) FROM quarantine").await, 0);
         let lengths: u64 =
             world.export_files().iter().map(|path| std::fs::metadata(path).unwrap().len()).sum();
@@ -256,7 +256,7 @@ async fn an_export_that_fails_is_ended_at_the_ehr_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_written_and_not_committed_is_cut_off() {
     let script =
-        || Script { files: files(1, 90_000), piece_delay: Duration::from_millis(3), ..Script::default() };
+        || Script { files: files(1, 900_000), piece_delay: Duration::from_millis(3), ..Script::default() };
     each(&job(""), script, |world, exports| async move {
         let worker = world.worker(1).await;
         let run = worker.start("general", "export").await.unwrap();

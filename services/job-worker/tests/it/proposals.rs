@@ -1,11 +1,12 @@
 //! Proposals of a care-gap scan: made, kept as long as the rule holds, decided on once, and sealed.
 
+use sallyport_care_gaps::{Edit, Proposed};
 use sallyport_model::{LaunchId, ServiceName, SystemClock};
 use sallyport_proto::{
     convert,
     jobs::v1::{
-        Approve, CountProposalsRequest, DecideRequest, ListProposalsRequest, Proposal, Reject, SettleRequest,
-        decide_request::Decision, proposals_client::ProposalsClient,
+        Approve, CountProposalsRequest, DecideRequest, Edit as WireEdit, ListProposalsRequest, Proposal,
+        Reject, SettleRequest, decide_request::Decision, proposals_client::ProposalsClient,
     },
     types::v1::User,
 };
@@ -17,12 +18,12 @@ use crate::{
     world::{Worker, code, each, tenant},
 };
 
-fn proposing(more: &str) -> (std::path::PathBuf, String) {
+pub(crate) fn proposing(more: &str) -> (std::path::PathBuf, String) {
     let options = format!("[job.options]\nproposes = \"CommunicationRequest\"\n{more}");
     tenant("general", &scan("care-gaps", &format!("{options}{ONE_MEASURE}")))
 }
 
-async fn run(worker: &Worker) {
+pub(crate) async fn run(worker: &Worker) {
     let run = worker.start("general", "gaps").await.unwrap();
     worker.until(&run, "done").await;
 }
@@ -31,14 +32,19 @@ fn place(patient: &str) -> (String, String, String) {
     ("general".to_owned(), "main".to_owned(), patient.to_owned())
 }
 
-async fn list(worker: &Worker, patient: &str) -> Vec<Proposal> {
+pub(crate) async fn list(worker: &Worker, patient: &str) -> Vec<Proposal> {
     let (tenant, endpoint, patient) = place(patient);
     let request = ListProposalsRequest { tenant, endpoint, patient };
     let mut client = ProposalsClient::new(worker.transport(ServiceName::FhirGateway));
     client.list_of_patient(request).await.unwrap().into_inner().proposals
 }
 
-async fn decide(worker: &Worker, patient: &str, id: &[u8], decision: Decision) -> Result<Proposal, Status> {
+pub(crate) async fn decide(
+    worker: &Worker,
+    patient: &str,
+    id: &[u8],
+    decision: Decision,
+) -> Result<Proposal, Status> {
     let (tenant, endpoint, patient) = place(patient);
     let request = DecideRequest {
         tenant,
@@ -53,7 +59,7 @@ async fn decide(worker: &Worker, patient: &str, id: &[u8], decision: Decision) -
     client.decide(request).await.map(tonic::Response::into_inner)
 }
 
-async fn settle(worker: &Worker, id: &[u8], outcome: &str, code: &str) -> Proposal {
+pub(crate) async fn settle(worker: &Worker, id: &[u8], outcome: &str, code: &str) -> Proposal {
     let (tenant, endpoint, patient) = place("p000");
     let (reference, version) = match outcome {
         "applied" => ("CommunicationRequest/n-1".to_owned(), "1".to_owned()),
@@ -73,14 +79,15 @@ async fn settle(worker: &Worker, id: &[u8], outcome: &str, code: &str) -> Propos
     client.settle(request).await.unwrap().into_inner()
 }
 
-fn approval(one: &Proposal) -> Decision {
+pub(crate) fn approval(one: &Proposal) -> Decision {
     let json: Value = serde_json::from_slice(&one.json).unwrap();
     let payload = json["payload"].as_str().unwrap();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, payload.as_bytes());
-    Decision::Approve(Approve { payload_sha256: digest.as_ref().to_vec(), base_version: String::new() })
+    let payload_sha256 = digest.as_ref().to_vec();
+    Decision::Approve(Approve { payload_sha256, ..Approve::default() })
 }
 
-fn reject(reason: &str) -> Decision {
+pub(crate) fn reject(reason: &str) -> Decision {
     Decision::Reject(Reject { reason: reason.to_owned() })
 }
 
@@ -137,7 +144,7 @@ async fn an_approval_is_bound_to_what_was_shown_and_its_outcome_is_kept() {
         let worker = world.worker(1).await;
         run(&worker).await;
         let one = list(&worker, "p000").await.remove(0);
-        let other = Decision::Approve(Approve { payload_sha256: vec![7; 32], base_version: String::new() });
+        let other = Decision::Approve(Approve { payload_sha256: vec![7; 32], ..Approve::default() });
         let changed = decide(&worker, "p000", &one.proposal_id, other).await.unwrap_err();
         assert_eq!(code(&changed), "proposal.changed");
         let foreign = decide(&worker, "p001", &one.proposal_id, approval(&one)).await.unwrap_err();
@@ -164,6 +171,64 @@ async fn an_approval_is_bound_to_what_was_shown_and_its_outcome_is_kept() {
         run(&worker).await;
         let all = list(&worker, "p000").await;
         assert_eq!((all.len(), all[0].state.as_str()), (1, "approved"), "decided once for this period");
+    })
+    .await;
+}
+
+/// An approval with these edits, of what `sallyport_care_gaps` makes of them.
+fn edited(one: &Proposal, edits: &[(&str, &str)]) -> Decision {
+    let proposed: Proposed = serde_json::from_slice(&one.json).unwrap();
+    let edits: Vec<_> = edits.iter().map(|(f, t)| Edit { field: (*f).into(), text: (*t).into() }).collect();
+    let payload = proposed.edited(&edits).map_or_else(|_bad| String::new(), |edited| edited.payload);
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, payload.as_bytes());
+    let wire = |edit: Edit| WireEdit { field: edit.field, text: edit.text };
+    Decision::Approve(Approve {
+        payload_sha256: digest.as_ref().to_vec(),
+        base_version: String::new(),
+        edits: edits.into_iter().map(wire).collect(),
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_with_edits_is_kept_sealed_with_its_field_names_in_the_record_and_repeated_only_as_it_was()
+ {
+    each(&[proposing("")], |world| async move {
+        SCOPES.clone_into(&mut world.owners.granted.lock().unwrap());
+        chart(&world, "p000", "9.4");
+        let worker = world.worker(1).await;
+        run(&worker).await;
+        let one = list(&worker, "p000").await.remove(0);
+        for bad in [
+            edited(&one, &[("subject.reference", "Patient/p001")]),
+            edited(&one, &[("status", "completed")]),
+            edited(&one, &[("message", "a\u{202e}b")]),
+            edited(&one, &[("note", &"x".repeat(1_001))]),
+        ] {
+            let refused = decide(&worker, "p000", &one.proposal_id, bad).await.unwrap_err();
+            assert_eq!(code(&refused), "proposal.edit_invalid");
+        }
+        let own = [("message", "canary-words of my own")];
+        let Decision::Approve(unbound) = edited(&one, &own) else { return };
+        let unbound = Approve { payload_sha256: vec![7; 32], ..unbound };
+        let changed = decide(&worker, "p000", &one.proposal_id, Decision::Approve(unbound)).await;
+        assert_eq!(code(&changed.unwrap_err()), "proposal.changed");
+
+        let now = decide(&worker, "p000", &one.proposal_id, edited(&one, &own)).await.unwrap();
+        assert_eq!((now.state.as_str(), now.edits[0].text.as_str()), ("approved", "canary-words of my own"));
+        decide(&worker, "p000", &one.proposal_id, edited(&one, &own)).await.unwrap();
+        for other in [approval(&one), edited(&one, &[("message", "other words")])] {
+            let refused = decide(&worker, "p000", &one.proposal_id, other).await.unwrap_err();
+            assert_eq!(code(&refused), "write.payload_changed", "it may have been written as it was");
+        }
+        let plain = "SELECT count(*) FROM proposals WHERE CAST(decision_sealed AS TEXT) LIKE '%canary%'";
+        assert_eq!(world.number(plain).await, 0);
+        let records = world.records().await;
+        let approved = records.iter().find(|record| record.interaction == "approve").unwrap();
+        assert!(approved.detail.ends_with("; edited: message"), "{}", approved.detail);
+        assert!(!format!("{records:?}").contains("canary-words"), "a record holds what was written");
+        let opened = settle(&worker, &one.proposal_id, "refused", "write.refused").await;
+        assert!(opened.edits.is_empty(), "somebody decides anew");
+        decide(&worker, "p000", &one.proposal_id, approval(&one)).await.unwrap();
     })
     .await;
 }

@@ -59,7 +59,7 @@ async fn nothing_that_a_run_keeps_can_be_read_in_the_database() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_run_makes_no_call_until_it_is_resumed() {
-    let jobs = crawl("nightly", "general", 60, "batch_size = 10");
+    let jobs = crawl("nightly", "general", 300, "batch_size = 10");
     each(&[tenant("general", &jobs)], |world| async move {
         world.ehr.faults.lock().unwrap().delay = Duration::from_millis(10);
         let worker = world.worker(1).await;
@@ -74,7 +74,7 @@ async fn a_paused_run_makes_no_call_until_it_is_resumed() {
         let refused = worker.client().retry(control(&run)).await.unwrap_err();
         assert_eq!(code(&refused), "run.state", "a paused run is resumed, not retried");
         worker.client().resume(control(&run)).await.unwrap();
-        assert_eq!(worker.until(&run, "done").await.progress.unwrap().items_done, 60);
+        assert_eq!(worker.until(&run, "done").await.progress.unwrap().items_done, 300);
         assert_eq!(world.number("SELECT count(*) FROM results WHERE writes <> 1").await, 0);
     })
     .await;
@@ -82,7 +82,7 @@ async fn a_paused_run_makes_no_call_until_it_is_resumed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_run_goes_on_from_its_checkpoints() {
-    let jobs = crawl("nightly", "general", 40, "batch_size = 10");
+    let jobs = crawl("nightly", "general", 300, "batch_size = 10");
     each(&[tenant("general", &jobs)], |world| async move {
         world.ehr.faults.lock().unwrap().delay = Duration::from_millis(10);
         let worker = world.worker(1).await;
@@ -93,10 +93,10 @@ async fn a_stopped_run_goes_on_from_its_checkpoints() {
         eventually("batches to be put back", || async { worker.progress(&run).await.batches_in_hand == 0 })
             .await;
         let before = worker.progress(&run).await.items_done;
-        assert!((5..40).contains(&before), "{before}");
+        assert!((5..300).contains(&before), "{before}");
         worker.client().retry(control(&run)).await.unwrap();
         let done = worker.until(&run, "done").await.progress.unwrap();
-        assert_eq!((done.items_done, done.subjects), (40, 40));
+        assert_eq!((done.items_done, done.subjects), (300, 300));
         assert_eq!(world.number("SELECT count(*) FROM results WHERE writes <> 1").await, 0);
     })
     .await;

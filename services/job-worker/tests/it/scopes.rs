@@ -17,7 +17,7 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_whose_scopes_shrink_stops_and_says_which() {
-    let jobs = crawl("nightly", "general", 60, "batch_size = 10\nattempts = 1");
+    let jobs = crawl("nightly", "general", 400, "batch_size = 10\nattempts = 1");
     each(&[tenant("general", &jobs)], |world| async move {
         world.ehr.faults.lock().unwrap().delay = Duration::from_millis(5);
         let worker = world.worker(1).await;
@@ -28,7 +28,7 @@ async fn a_run_whose_scopes_shrink_stops_and_says_which() {
         assert_eq!(stopped.code, "job.scope_changed");
         assert_eq!(stopped.scope, "-system/Observation.rs");
         let progress = stopped.progress.unwrap();
-        assert!((3..60).contains(&progress.items_done) && progress.quarantined == 0, "{progress:?}");
+        assert!((3..400).contains(&progress.items_done) && progress.quarantined == 0, "{progress:?}");
         // The run's row says it before the record is durable.
         eventually("the stop to be recorded", || async {
             world.records().await.iter().any(|record| record.interaction == "stop")
@@ -43,11 +43,15 @@ async fn a_run_whose_scopes_shrink_stops_and_says_which() {
         assert_eq!(code(&refused), "job.scope_changed");
         // As it was: it goes on from its checkpoint.
         SCOPES.clone_into(&mut world.owners.granted.lock().unwrap());
-        world.ehr.faults.lock().unwrap().lost.clear();
+        {
+            let mut faults = world.ehr.faults.lock().unwrap();
+            faults.lost.clear();
+            faults.delay = Duration::ZERO;
+        }
         world.execute("DELETE FROM service_grants").await;
         worker.client().retry(control(&run)).await.unwrap();
         let done = worker.until(&run, "done").await.progress.unwrap();
-        assert_eq!((done.items_done, done.subjects), (60, 60));
+        assert_eq!((done.items_done, done.subjects), (400, 400));
         assert_eq!(world.number("SELECT count(*) FROM results WHERE writes <> 1").await, 0);
     })
     .await;

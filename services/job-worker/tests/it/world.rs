@@ -57,6 +57,7 @@ type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A process of the service. Dropped, it is as dead as one that was killed.
 pub(crate) struct Worker {
     pub(crate) served: Served,
+    pub(crate) metrics: Metrics,
     tasks: JoinSet<()>,
     shutdown: watch::Sender<bool>,
 }
@@ -139,6 +140,7 @@ impl World {
             AuditClient::open(Settings::new(&spool), ServiceName::JobWorker, self.kek.kek(), clock.clone());
         let (audit, _relay) = opened.await.unwrap();
         let (shutdown, ending) = watch::channel(false);
+        let metrics = Metrics::new();
         let ports = Ports {
             worker: Uuid::from_u128(id),
             registry: Arc::clone(&self.registry),
@@ -151,11 +153,11 @@ impl World {
             launch_auth: self.owners.launch_auth(),
             audit,
             clock,
-            metrics: Metrics::new(),
+            metrics: metrics.clone(),
             shutdown: ending,
         };
         let service = build(config.clone(), ports).await.unwrap();
-        let worker = Worker { served: service.rpc.unwrap(), tasks: JoinSet::new(), shutdown };
+        let worker = Worker { served: service.rpc.unwrap(), metrics, tasks: JoinSet::new(), shutdown };
         (worker, service.background)
     }
 

@@ -71,6 +71,7 @@ async fn each_scope_revokes_exactly_its_own_and_nothing_of_a_neighbour() {
         let none: fn(LaunchId) -> Option<What> = |_| None;
         let cases: Vec<Case> = vec![
             ("general", one, None, Vec::new(), [true, false, false]),
+            ("lakeside", one, None, Vec::new(), [false; 3]),
             ("general", none, Some(What::User(user.clone())), general(By::User(user)), [true, true, true]),
             ("general", none, Some(What::User(stranger.clone())), general(By::User(stranger)), [false; 3]),
             ("general", none, Some(What::All(true)), general(By::Tenant("general".to_owned())), [true; 3]),

@@ -89,6 +89,17 @@ pub enum JobsCommand {
         #[command(flatten)]
         place: Where,
     },
+    /// What a run has had for effects, and how each could be taken back. Changes nothing by itself.
+    Reconcile {
+        /// The run's id.
+        run: String,
+        /// Withdraw what it proposed and nobody has decided on.
+        #[arg(long)]
+        withdraw: bool,
+        /// Who and why.
+        #[command(flatten)]
+        because: Because,
+    },
     /// One run, with its progress.
     Show {
         /// The run's id.

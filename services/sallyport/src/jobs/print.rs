@@ -34,21 +34,36 @@ pub(super) fn jobs(jobs: &[Job]) -> String {
     out
 }
 
-/// One line for each job and rule, its states one after the other.
+/// One line for each job and rule, its states one after the other; and what somebody has to do about those in doubt.
 pub(super) fn proposals(counts: &[ProposalCount]) -> String {
     let mut out = String::new();
     for of_rule in counts.chunk_by(|a, b| (&a.tenant, &a.job, &a.rule) == (&b.tenant, &b.job, &b.rule)) {
         let Some(ProposalCount { tenant, job, rule, .. }) = of_rule.first() else { continue };
         let states: Vec<String> = of_rule
             .iter()
-            .map(|one| match one.outcome.as_str() {
-                "" => format!("{} {}", one.count, one.state),
-                outcome => format!("{} {} ({outcome})", one.count, one.state),
+            .map(|one| match (one.outcome.as_str(), one.code.as_str()) {
+                ("", _) => format!("{} {}", one.count, one.state),
+                (outcome, "") => format!("{} {} ({outcome})", one.count, one.state),
+                (outcome, code) => format!("{} {} ({outcome}: {code})", one.count, one.state),
             })
             .collect();
         line(&mut out, &format!("{tenant}/{job}  {rule}  {}", states.join(", ")));
     }
-    line(&mut out, &format!("{} proposals", counts.iter().map(|one| one.count).sum::<i64>()));
+    let count = |is: fn(&ProposalCount) -> bool| -> i64 {
+        counts.iter().filter(|one| is(one)).map(|one| one.count).sum()
+    };
+    line(&mut out, &format!("{} proposals", count(|_| true)));
+    let in_doubt = count(|one| one.state == "approved" && one.outcome == "unknown");
+    if in_doubt > 0 {
+        line(
+            &mut out,
+            &format!(
+                "{in_doubt} not known to be written: each is looked for while whoever approved it is signed in. After that,\n  \
+                 somebody opens that patient's chart, page \"Proposals\", and approves it once more: the EHR is asked first,\n  \
+                 and what it has is not written again. Nobody should enter it by hand before."
+            ),
+        );
+    }
     out
 }
 
@@ -161,7 +176,7 @@ fn waits(progress: &Progress) -> String {
     format!(", next call {}: {what}", time(progress.waits_until))
 }
 
-fn state(run: &Run) -> String {
+pub(super) fn state(run: &Run) -> String {
     let mut out = run.state.clone();
     if let Some(code) = Code::parse(&run.code) {
         let _infallible = write!(out, ", {code}: {}", code.sentence());
@@ -216,17 +231,17 @@ pub(super) fn letters(letters: &[DeadLetter]) -> String {
     out
 }
 
-fn line(out: &mut String, text: &str) {
+pub(super) fn line(out: &mut String, text: &str) {
     out.push_str(text);
     out.push('\n');
 }
 
-fn id_of(bytes: &[u8]) -> String {
+pub(super) fn id_of(bytes: &[u8]) -> String {
     Uuid::from_slice(bytes).map(|id| id.simple().to_string()).unwrap_or_default()
 }
 
 /// To the second, UTC.
-fn time(micros: Micros) -> String {
+pub(super) fn time(micros: Micros) -> String {
     if micros == 0 {
         return "-".to_owned();
     }
@@ -269,6 +284,24 @@ mod tests {
             "[############............] 100 of 200 (50 %), 60/min, ends about 2023-11-14T22:15:00Z, \
              next call 2023-11-14T22:13:20Z: the EHR said when to come back"
         );
+    }
+
+    #[test]
+    fn proposals_in_doubt_are_counted_with_why_and_the_way_on() {
+        let count = |state: &str, outcome: &str, code: &str| ProposalCount {
+            tenant: "clinic".to_owned(),
+            job: "panel".to_owned(),
+            rule: "house-rule".to_owned(),
+            state: state.to_owned(),
+            outcome: outcome.to_owned(),
+            count: 2,
+            code: code.to_owned(),
+        };
+        let calm = proposals(&[count("approved", "applied", ""), count("open", "", "")]);
+        assert_eq!(calm, "clinic/panel  house-rule  2 approved (applied), 2 open\n4 proposals\n");
+        let text = proposals(&[count("approved", "unknown", "session.revoked"), count("open", "", "")]);
+        assert!(text.contains("2 approved (unknown: session.revoked), 2 open"), "{text}");
+        assert!(text.contains("2 not known to be written") && text.contains("not written again"), "{text}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What jobs propose about the launch's patient, as the gateway released it.
 
-use sallyport_care_gaps::Proposed;
+use sallyport_care_gaps::{Edit, EditFault, Proposed};
 use sallyport_model::{Code, Micros, RunId};
 use sallyport_proto::{
     convert,
@@ -30,12 +30,29 @@ pub(crate) struct Proposal {
     /// What an approval of exactly this payload names, in hexadecimal.
     pub(crate) payload_sha256: String,
     pub(crate) proposed: Proposed,
+    /// With which edits it was approved.
+    pub(crate) edits: Vec<Edit>,
     /// The feature that would write it, and whether it may in this launch.
     pub(crate) feature: String,
     pub(crate) feature_title: String,
     pub(crate) may_write: bool,
     /// Why not.
     pub(crate) obstacle: Option<Code>,
+}
+
+/// What a person is editing: of which proposal, and what they wrote. Patient data: no `Debug`.
+pub(crate) struct Editing {
+    /// As forms name it.
+    pub(crate) id: String,
+    pub(crate) edits: Vec<Edit>,
+}
+
+/// What would be written: as proposed, or as edited.
+pub(crate) struct Draft {
+    pub(crate) payload: String,
+    /// What an approval of exactly this names, in hexadecimal.
+    pub(crate) sha256: String,
+    pub(crate) edits: Vec<Edit>,
 }
 
 /// Everything proposed.
@@ -50,6 +67,27 @@ impl Proposal {
     /// Whether somebody may decide on it, or go on with what was approved and is not known to be written.
     pub(crate) fn is_open(&self) -> bool {
         self.state == "open" || (self.state == "approved" && self.outcome != "applied")
+    }
+
+    /// Whether somebody may put it into other words before approving. What was approved is gone on with as it was.
+    pub(crate) fn is_editable(&self) -> bool {
+        self.state == "open" && self.may_write && !self.proposed.editable.is_empty()
+    }
+
+    /// What would be written, or was: with these edits, or with those that it was approved with.
+    pub(crate) fn draft(&self, editing: Option<&Editing>) -> Result<Draft, EditFault> {
+        let edits = match editing.filter(|_| self.is_editable()) {
+            Some(editing) => &editing.edits,
+            None => &self.edits,
+        };
+        let edited = self.proposed.edited(edits)?;
+        if edited.fields.is_empty() {
+            let (payload, sha256) = (edited.payload, self.payload_sha256.clone());
+            return Ok(Draft { payload, sha256, edits: Vec::new() });
+        }
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, edited.payload.as_bytes());
+        let edits = edits.iter().filter(|edit| edited.fields.contains(&edit.field)).cloned().collect();
+        Ok(Draft { payload: edited.payload, sha256: hex::encode(digest.as_ref()), edits })
     }
 }
 
@@ -86,6 +124,7 @@ impl TryFrom<ProposalShown> for Proposal {
             reason: row.reason,
             payload_sha256: hex::encode(shown.payload_sha256),
             proposed,
+            edits: row.edits.into_iter().map(|edit| Edit { field: edit.field, text: edit.text }).collect(),
             feature: shown.feature,
             feature_title: shown.feature_title,
             may_write: shown.may_write,

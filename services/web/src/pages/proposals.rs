@@ -1,5 +1,7 @@
 //! What jobs propose: before and after field by field, what it rests on, and one clear action that names the patient.
 
+mod editing;
+
 use maud::{DOCTYPE, Markup, html};
 use sallyport_clinical::{ChartSection, Content, banner::Banner};
 use sallyport_model::Code;
@@ -13,9 +15,11 @@ use super::{
 };
 use crate::domain::{
     page::Page,
-    proposals::{Proposal, Proposals, fields},
+    proposals::{Draft, Editing, Proposal, Proposals},
     view::View,
 };
+
+use editing::{changes, editor};
 
 /// What the person has just done.
 pub(crate) enum Note {
@@ -33,7 +37,7 @@ pub(crate) fn page(
     view: &View,
     patient: &Result<ChartSection, Code>,
     proposals: &Result<Proposals, Code>,
-    note: &Note,
+    (note, editing): (&Note, Option<&Editing>),
 ) -> Markup {
     let named = match patient {
         Ok(ChartSection { content: Content::Banner(patient), .. }) => Some(patient),
@@ -58,7 +62,7 @@ pub(crate) fn page(
                         @match (named, proposals) {
                             (None, _) => p.state.warning { (icon(Tone::Warning)) "Proposals are shown only beside the patient's name. Nothing was changed in the EHR. " a href=(view.href(Page::Proposals)) { "Try again" } },
                             (Some(_), Err(code)) => p.state.warning { (icon(Tone::Warning)) "Could not be read. " (code.sentence()) " " (code.next_step()) " " a href=(view.href(Page::Proposals)) { "Try again" } },
-                            (Some(patient), Ok(read)) => (list(view, patient, read)),
+                            (Some(patient), Ok(read)) => (list(view, patient, read, editing)),
                         }
                     }
                     (record_form(view))
@@ -78,24 +82,25 @@ fn told(note: &Note) -> Markup {
     }
 }
 
-fn list(view: &View, patient: &Banner, read: &Proposals) -> Markup {
+fn list(view: &View, patient: &Banner, read: &Proposals, editing: Option<&Editing>) -> Markup {
     let (open, over): (Vec<&Proposal>, Vec<&Proposal>) = read.all.iter().partition(|one| one.is_open());
     html! {
         @if open.is_empty() { p.state.empty { "Nothing is proposed for this patient at the moment." } }
-        @for one in open { (card(view, Some(patient), one)) }
+        @for one in open { (card(view, Some(patient), one, editing.filter(|editing| editing.id == one.id))) }
         @if read.withheld > 0 {
             p.state.information { (icon(Tone::Information)) (read.withheld) " more rest on records that this launch may not see, and are not shown." }
         }
         @if !over.is_empty() {
             h2 { "Decided or over (" (over.len()) ")" }
-            @for one in over { (card(view, None, one)) }
+            @for one in over { (card(view, None, one, None)) }
         }
     }
 }
 
-fn card(view: &View, patient: Option<&Banner>, one: &Proposal) -> Markup {
+fn card(view: &View, patient: Option<&Banner>, one: &Proposal, editing: Option<&Editing>) -> Markup {
     let assessment = &one.proposed.assessment;
     let heading = format!("proposal-{}", one.id);
+    let draft = one.draft(editing);
     html! {
         section.card.proposal aria-labelledby=(heading) data-state=(one.state) {
             header.card-head {
@@ -104,7 +109,10 @@ fn card(view: &View, patient: Option<&Banner>, one: &Proposal) -> Markup {
             }
             p { (said(&assessment.title)) ". " @if let Some(why) = assessment.why.first() { (said(why)) } }
             (outcome(view, one))
-            (changes(one))
+            @match &draft {
+                Ok(draft) => (changes(one, draft)),
+                Err(fault) => div.notice role="alert" { p.state.warning { (icon(Tone::Warning)) "Nothing was written. " (fault) } },
+            }
             details {
                 summary { "Why, and what it rests on (" (assessment.evidence.len()) ")" }
                 dl.facts-list {
@@ -117,7 +125,11 @@ fn card(view: &View, patient: Option<&Banner>, one: &Proposal) -> Markup {
                 }
                 ul.evidence { @for evidence in &assessment.evidence { (cited(view, evidence)) } }
             }
-            @if let Some(patient) = patient { (actions(view, patient, one)) }
+            @if let Some(patient) = patient {
+                @if let Ok(draft) = &draft { (actions(view, patient, one, draft)) }
+                @if one.is_editable() { (editor(view, one, editing, draft.is_err())) }
+                (rejection(view, one))
+            }
         }
     }
 }
@@ -142,48 +154,50 @@ fn outcome(view: &View, one: &Proposal) -> Markup {
                 @if !one.version.is_empty() { ", version " (said(&one.version)) }
             }
         }
+        @if one.state == "approved" && !one.edits.is_empty() { p.quiet { "Approved with edits" } }
         @if one.decided_at > 0 {
             p.quiet { "Decided " (clock(view, one.decided_at)) @if !one.reason.is_empty() { ": " (said(&one.reason)) } }
         }
-        @if let Some(code) = one.code { p.state.warning { (icon(Tone::Warning)) (code.sentence()) " " (code.next_step()) } }
+        @if one.state == "approved" && one.outcome == "unknown" {
+            p.state.warning {
+                (icon(Tone::Warning)) "The EHR has not said whether it has this record. Do not enter it by hand: approving once more asks the EHR first, and what is there is not written again."
+            }
+        } @else if let Some(code) = one.code { p.state.warning { (icon(Tone::Warning)) (code.sentence()) " " (code.next_step()) } }
         @if one.state == "open" { p.quiet { "Open until " (clock(view, one.expires_at)) } }
     }
 }
 
-/// Before and after. What is proposed is a new record unless it names a version.
-fn changes(one: &Proposal) -> Markup {
+/// Rejecting, of what nobody has decided on.
+fn rejection(view: &View, one: &Proposal) -> Markup {
     html! {
-        table.values-table.changes {
-            caption {
-                @if one.base_version.is_empty() { "A new record of type " (said(&one.resource_type)) " would be written" }
-                @else { "A record of type " (said(&one.resource_type)) " would be changed, based on version " (said(&one.base_version)) }
-            }
-            thead { tr { th scope="col" { "Element" } th scope="col" { "Before" } th scope="col" { "After" } } }
-            tbody {
-                @for (path, text) in fields(&one.proposed.payload) {
-                    tr {
-                        th scope="row" { code { (said(&path)) } }
-                        td { @if one.base_version.is_empty() { span.absent { "Not there" } } @else { span.absent { "See the record" } } }
-                        td { (said(&text)) }
-                    }
+        @if one.state == "open" {
+            details.reject {
+                summary { "Reject" }
+                form method="post" action=(view.href(Page::Proposals)) {
+                    (bound(view, one, &one.payload_sha256))
+                    label { "Reason " input type="text" name="reason" required maxlength="200"; }
+                    button type="submit" name="decision" value="reject" { "Reject with reason" }
                 }
             }
         }
     }
 }
 
-fn actions(view: &View, patient: &Banner, one: &Proposal) -> Markup {
+fn actions(view: &View, patient: &Banner, one: &Proposal, draft: &Draft) -> Markup {
     html! {
         @if one.may_write {
             form.approve method="post" action=(view.href(Page::Proposals)) {
-                (bound(view, one))
+                (bound(view, one, &draft.sha256))
+                @for edit in &draft.edits { input type="hidden" name=(format!("edit.{}", edit.field)) value=(edit.text); }
                 label.confirm {
                     input type="checkbox" name="confirm" value="yes" required;
                     " This is for " b { (value(&patient.name)) } ", born "
                     @match patient.birth_date.known_or_words() { Ok(date) => b { (date.show()) }, Err(words) => (words) }
                     ". I have checked what is written."
                 }
-                button type="submit" name="decision" value="approve" { "Approve and write" }
+                button type="submit" name="decision" value="approve" {
+                    @if draft.edits.is_empty() { "Approve and write" } @else { "Approve as edited and write" }
+                }
             }
         } @else if one.feature.is_empty() {
             p.state.information { (icon(Tone::Information)) "This app has no feature that writes such a record; enter it in the EHR itself." }
@@ -198,25 +212,15 @@ fn actions(view: &View, patient: &Banner, one: &Proposal) -> Markup {
                 p.quiet { "The EHR asks for access once more; the chart opens again beside this one." }
             }
         }
-        @if one.state == "open" {
-            details.reject {
-                summary { "Reject" }
-                form method="post" action=(view.href(Page::Proposals)) {
-                    (bound(view, one))
-                    label { "Reason " input type="text" name="reason" required maxlength="200"; }
-                    button type="submit" name="decision" value="reject" { "Reject with reason" }
-                }
-            }
-        }
     }
 }
 
 /// What a decision is bound to.
-fn bound(view: &View, one: &Proposal) -> Markup {
+fn bound(view: &View, one: &Proposal, sha256: &str) -> Markup {
     html! {
         input type="hidden" name="token" value=(view.proposals_token);
         input type="hidden" name="proposal" value=(one.id);
-        input type="hidden" name="sha256" value=(one.payload_sha256);
+        input type="hidden" name="sha256" value=(sha256);
         input type="hidden" name="base" value=(one.base_version);
     }
 }

@@ -11,6 +11,7 @@ mod banner;
 mod care_gaps;
 mod chart;
 mod edge;
+mod edits;
 mod fake;
 mod forms;
 mod partial;

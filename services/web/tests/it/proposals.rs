@@ -15,9 +15,9 @@ use crate::{
     website::Website,
 };
 
-const OWN: &[(&str, &str)] = &[("sec-fetch-site", "same-origin")];
+pub(crate) const OWN: &[(&str, &str)] = &[("sec-fetch-site", "same-origin")];
 
-fn proposal(id: u8, state: &str, outcome: &str, text: &str) -> ProposalShown {
+pub(crate) fn proposal(id: u8, state: &str, outcome: &str, text: &str) -> ProposalShown {
     let payload = json!({
         "resourceType": "CommunicationRequest", "status": "active", "subject": {"reference": "Patient/pat-1"},
         "payload": [{"contentString": format!("{text} Measure HbA1c")}],
@@ -25,6 +25,7 @@ fn proposal(id: u8, state: &str, outcome: &str, text: &str) -> ProposalShown {
     let json = json!({
         "patient": "pat-1", "resource_type": "CommunicationRequest", "payload": payload.to_string(), "judged_at": NOW,
         "assessment": assessment("hba1c", "gap", text),
+        "editable": [{"field": "message", "label": "Message", "pointer": "/payload/0/contentString", "max_chars": 60}],
     });
     ProposalShown {
         proposal: Some(Proposal {
@@ -50,7 +51,7 @@ fn proposal(id: u8, state: &str, outcome: &str, text: &str) -> ProposalShown {
     }
 }
 
-fn canned(proposals: Vec<ProposalShown>) -> Canned {
+pub(crate) fn canned(proposals: Vec<ProposalShown>) -> Canned {
     let mut canned = Canned::whole().with_care_gaps(None);
     canned.proposals = ProposalsResponse { proposals, withheld: 0 };
     canned
@@ -60,7 +61,7 @@ fn token(website: &Website, action: &str) -> String {
     form::token(&Secret::new(SECRET.to_owned()), website.launch, action)
 }
 
-fn body(website: &Website, rest: &str) -> String {
+pub(crate) fn body(website: &Website, rest: &str) -> String {
     let (id, sha) = ("09".repeat(16), "ab".repeat(32));
     format!("token={}&proposal={id}&sha256={sha}&base=&{rest}", token(website, "proposals"))
 }

@@ -65,7 +65,7 @@ async fn one(gateway: &Gateway, write: &Write) -> Result<(), Refusal> {
         let end = End {
             state: State::Rejected,
             finding: None,
-            code: Some(Code::DependencyDown),
+            code: Some(Code::WriteInterrupted),
             result_sealed: None,
             look_at: gateway.clock.now(),
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sallyport_care_gaps::{Assessment, Outcome, Proposed};
+use sallyport_care_gaps::{Assessment, Editable, Outcome, Proposed};
 use sallyport_model::{Code, Micros, PatientId, RecordId};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,6 +16,9 @@ use crate::{
 };
 
 const DAY: Micros = 86_400 * 1_000_000;
+
+/// What a person writes into one field has at most so many characters.
+const MAX_TEXT: usize = 1_000;
 
 /// Under which name a proposal is sealed in its row.
 pub(crate) const PROPOSAL: &str = "proposal";
@@ -66,6 +69,24 @@ impl Proposes {
     }
 }
 
+impl Proposes {
+    /// What a clinician may put into other words before approving: what is said, and the note. Whom it is about, what it is and
+    /// why it was proposed stay.
+    fn editable(self) -> Vec<Editable> {
+        let (field, label, pointer) = match self {
+            Self::CommunicationRequest => ("message", "Message", "/payload/0/contentString"),
+            Self::Task => ("description", "What to do", "/description"),
+        };
+        let declared = |field: &str, label: &str, pointer: &str| Editable {
+            field: field.to_owned(),
+            label: label.to_owned(),
+            pointer: pointer.to_owned(),
+            max_chars: MAX_TEXT,
+        };
+        vec![declared(field, label, pointer), declared("note", "Note", "/note/0/text")]
+    }
+}
+
 /// Proposes for every gap, and withdraws what no longer holds, in the transaction of the judgements. "Cannot tell" neither
 /// proposes nor withdraws. Recorded before it is committed.
 pub(super) async fn propose(
@@ -85,6 +106,7 @@ pub(super) async fn propose(
             payload: proposes.payload(patient, one).to_string(),
             judged_at,
             assessment: one.clone(),
+            editable: proposes.editable(),
         };
         let json = serde_json::to_vec(&proposed).map_err(|_shape| Fault::Item(Code::Internal))?;
         let new = NewProposal {

@@ -17,9 +17,9 @@ const AUDIT: &str = "the audit log, asked as an operator";
 const REFUSALS: usize = 3;
 
 /// How long records may take from the spool to the log.
-const SETTLE: std::time::Duration = std::time::Duration::from_secs(15);
+const SETTLE: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// Waits until every intent of the launch has its outcome in the log.
+/// Waits until every intent of the launch has its outcome in the log, and the sign-in, which other services record, is there.
 async fn settled(outside: &Outside, launched: &Launched, at_least: usize) -> anyhow::Result<Vec<Record>> {
     let deadline = tokio::time::Instant::now() + SETTLE;
     loop {
@@ -30,7 +30,9 @@ async fn settled(outside: &Outside, launched: &Launched, at_least: usize) -> any
         };
         let calls = records.iter().filter(|r| r.phase() == Phase::Intent).count();
         let refusals = records.iter().filter(|r| r.outcome() == Outcome::Refused).count();
-        if (calls >= at_least && refusals >= REFUSALS && !records.iter().any(|r| is_open(&r)))
+        let has = |kind: Kind| records.iter().any(|r| r.kind() == kind);
+        let is_signed_in = has(Kind::Callback) && has(Kind::TokenExchange);
+        if (is_signed_in && calls >= at_least && refusals >= REFUSALS && !records.iter().any(|r| is_open(&r)))
             || tokio::time::Instant::now() > deadline
         {
             return Ok(records);

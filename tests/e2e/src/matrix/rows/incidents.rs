@@ -39,7 +39,9 @@ pub(super) const PLAN: Row = Row {
     harm: |f| plan("general", launch(&f.own.id)),
     cases: &[
         case("its tenant", |f| plan("general", launch(&f.own.id)), "ok"),
-        foreign("a launch of another tenant", |f| plan(OTHER, launch(&f.own.id)), "ok"),
+        foreign("another tenant", |_| plan(OTHER, Some(What::All(true))), "ok"),
+        // The scope is told back as it was asked for.
+        case("a launch of another tenant", |f| plan(OTHER, launch(&f.own.id)), "ok"),
         case("a scope that names nothing", |_| plan("general", None), "request.invalid"),
         case("no tenant", |f| plan("", launch(&f.own.id)), "request.invalid"),
     ],
@@ -51,7 +53,8 @@ pub(super) const RUN: Row = Row {
     harm: |f| run("general", launch(&f.own.id)),
     cases: &[
         case("a launch that nobody has", |_| run("general", launch(&NOBODY)), "ok"),
-        foreign("a launch of another tenant", |f| run(OTHER, launch(&f.own.id)), "ok"),
+        foreign("another tenant", |_| run(OTHER, launch(&NOBODY)), "ok"),
+        case("a launch of another tenant", |f| run(OTHER, launch(&f.own.id)), "ok"),
         case("a scope that names nothing", |_| run("general", None), "request.invalid"),
         case(
             "a vendor that is nowhere",

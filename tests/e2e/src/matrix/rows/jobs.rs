@@ -4,8 +4,9 @@ use sallyport_model::ServiceName::{FhirGateway, Operator};
 use sallyport_proto::jobs::v1::decide_request::Decision;
 use sallyport_proto::jobs::v1::{
     CareGapsOfPatientRequest, ControlRequest, CountProposalsRequest, DecideRequest, DryRunRequest,
-    EraseRequest, GetRunRequest, KillRequest, ListDeadLettersRequest, ListJobsRequest, ListProposalsRequest,
-    ListRunsRequest, RedriveRequest, Reject, SettleRequest, StartRequest,
+    EraseRequest, FinishRequest, GetRunRequest, KillRequest, ListDeadLettersRequest, ListJobsRequest,
+    ListProposalsRequest, ListRunsRequest, ListUnfinishedRequest, RedriveRequest, Reject, SettleRequest,
+    StartRequest,
 };
 
 use super::{Ask, NOBODY, OTHER, Row, case, foreign};
@@ -146,6 +147,20 @@ pub(super) const REDRIVE: Row = Row {
     cases: &[case("unknown", |_| redrive(&NOBODY), "run.unknown")],
 };
 
+pub(super) const RECONCILE_RUN: Row = Row {
+    method: "/sallyport.jobs.v1.Jobs/ReconcileRun",
+    callers: &[Operator],
+    harm: |_| control(&NOBODY),
+    cases: &[case("unknown", |_| control(&NOBODY), "run.unknown")],
+};
+
+pub(super) const WITHDRAW_PROPOSALS: Row = Row {
+    method: "/sallyport.jobs.v1.Jobs/WithdrawProposals",
+    callers: &[Operator],
+    harm: |_| control(&NOBODY),
+    cases: &[case("unknown", |_| control(&NOBODY), "run.unknown")],
+};
+
 pub(super) const KILL: Row = Row {
     method: "/sallyport.jobs.v1.Jobs/Kill",
     callers: &[Operator],
@@ -245,6 +260,40 @@ pub(super) const SETTLE: Row = Row {
     cases: &[
         case("a proposal that is not the patient's", |_| settle("general"), "proposal.unknown"),
         foreign("an unknown tenant", |_| settle("nowhere"), "request.invalid"),
+    ],
+};
+
+fn list_unfinished(untouched_for_ms: i64) -> Ask {
+    Ask::new(&ListUnfinishedRequest { untouched_for_ms, after: Vec::new() })
+}
+
+fn finish(tenant: &str) -> Ask {
+    Ask::new(&FinishRequest {
+        proposal_id: NOBODY.to_vec(),
+        tenant: tenant.to_owned(),
+        touched_at: 1,
+        outcome: "applied".to_owned(),
+        ..FinishRequest::default()
+    })
+}
+
+pub(super) const LIST_UNFINISHED: Row = Row {
+    method: "/sallyport.jobs.v1.Proposals/ListUnfinished",
+    callers: &[FhirGateway],
+    harm: |_| list_unfinished(0),
+    cases: &[
+        case("no approval is unfinished", |_| list_unfinished(0), "ok"),
+        case("a time that is none", |_| list_unfinished(-1), "request.invalid"),
+    ],
+};
+
+pub(super) const FINISH: Row = Row {
+    method: "/sallyport.jobs.v1.Proposals/Finish",
+    callers: &[FhirGateway],
+    harm: |_| finish("general"),
+    cases: &[
+        case("an approval that is not there: nothing is finished", |_| finish("general"), "ok"),
+        foreign("another tenant: nothing is finished", |_| finish(OTHER), "ok"),
     ],
 };
 
