@@ -8,6 +8,7 @@ mod leaf;
 mod note;
 mod proof;
 mod proof_file;
+mod report;
 mod spools;
 mod tree;
 mod verify;
@@ -23,6 +24,7 @@ pub use proof::{
     NodeId, ProofError, consistency_nodes, fold, inclusion_nodes, verify_consistency, verify_inclusion,
 };
 pub use proof_file::{ConsistencyProof, InclusionProof, ProofFile, ProofFileError};
+pub use report::{SignedReport, is_report, report_text, verify_report};
 pub use spools::{Gap, Spools};
 pub use tree::{MalformedTree, TILE_HEIGHT, Tile, TileId, Tree};
 pub use verify::{Anchor, Policy, Report, Verifier, verify_export};

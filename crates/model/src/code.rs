@@ -165,7 +165,7 @@ codes! {
     PartialPageLimit = "partial.page_limit", Upstream, "The search has more entries than are followed.", "Narrow the search.";
     JobUnknown = "job.unknown", NotFound, "There is no such job in the tenant's file.", "List the tenant's jobs with `sallyport jobs list`.";
     JobOff = "job.off", Denied, "The job is switched off in the tenant's file.", "Set `on = true` for it when it may be used again.";
-    JobBlocked = "job.blocked", Denied, "Jobs of this tenant or of this vendor were stopped, and none may start.", "Find out why they were stopped; `sallyport jobs allow` lets them start again.";
+    JobBlocked = "job.blocked", Denied, "Jobs of this tenant, vendor, endpoint or registration were stopped, and none may start.", "Find out why they were stopped; `sallyport jobs allow` lets them start again.";
     JobRunOpen = "job.run_open", Conflict, "A run of this job is not over yet.", "Wait for it, resume it, or stop it.";
     JobIdentityRefused = "job.identity_refused", Denied, "The job cannot read on this authority.", "Check whose grant was named, for which registration it is, and the job's identity.";
     JobScopeMissing = "job.scope_missing", Denied, "The EHR did not grant what the job's feature needs at least.", "Ask the EHR's administrator to grant the named scope to the client.";
@@ -175,7 +175,7 @@ codes! {
     JobCohortUnreadable = "job.cohort_unreadable", Invalid, "The file that names the job's cohort cannot be read, or holds what is no patient's id.", "Check the file: one logical id on each line.";
     JobKindMissing = "job.kind_missing", Denied, "This version cannot run jobs of this kind.", "Use a version that can.";
     JobStoppedByOperator = "job.stopped", Conflict, "The run was stopped by somebody.", "`sallyport jobs retry` goes on from its checkpoints.";
-    JobKilled = "job.killed", Conflict, "The run was stopped together with all others of its tenant or vendor.", "When the reason is gone, let jobs start again with `sallyport jobs allow`, then retry the run.";
+    JobKilled = "job.killed", Conflict, "The run was stopped together with others: of its tenant, vendor, endpoint or registration, or on its grant.", "When the reason is gone, let jobs start again with `sallyport jobs allow`, then retry the run.";
     JobItemPanicked = "job.item_broke", Internal, "Working on this item broke the program.", "Tell support the run; re-drive the item after an update.";
     JobItemDeadly = "job.item_deadly", Internal, "Workers died again and again while they worked on this item.", "Tell support the run; re-drive the item after an update.";
     RunUnknown = "run.unknown", NotFound, "There is no such run.", "List runs with `sallyport jobs list`.";

@@ -98,6 +98,8 @@ mod switches {
         ("record-outside-the-log", "audit: a record is stored and not appended to the log"),
         ("checkpoint-signed-unchecked", "audit: a log that was changed gets another checkpoint"),
         ("witness-signs-unchecked", "audit: a witness signs what does not go on from what it saw"),
+        ("incident-parts-missed", "incidents: only the first part of what an incident covers is revoked"),
+        ("disclosures-without-open-calls", "audit: an accounting leaves out calls whose end is not known"),
         ("retry-without-budget", "gateway: every failed call is made again"),
         ("care-gap-window-day-off", "care gaps: a look-back takes in a day too many"),
         ("care-gap-entered-in-error-counted", "care gaps: what was entered in error is evidence"),

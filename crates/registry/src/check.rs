@@ -178,6 +178,10 @@ fn endpoint_of(part: EndpointPart, environment: Environment) -> Result<Endpoint,
     };
     let mapping: Mapping = named(&id, "mapping", part.mapping.as_deref())?;
     let longest_id = *behaviour.known().data.max_id_length;
+    if part.contact.as_ref().is_some_and(|text| text.trim().is_empty() || text.chars().any(char::is_control))
+    {
+        return Err(format!("endpoint {id}: contact is empty or has control characters"));
+    }
     let look = part.look.map(|look| look::look_of(look, longest_id)).transpose();
     let look = look.map_err(|reason| format!("endpoint {id}: {reason}"))?;
     Ok(Endpoint {
@@ -195,6 +199,7 @@ fn endpoint_of(part: EndpointPart, environment: Environment) -> Result<Endpoint,
         capability_fallback: part.capability_fallback,
         configured_version,
         mapping,
+        contact: part.contact,
         look,
         behaviour,
     })

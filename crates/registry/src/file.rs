@@ -64,6 +64,7 @@ pub(crate) struct EndpointPart {
     pub(crate) capability_fallback: bool,
     pub(crate) fhir_version: Option<String>,
     pub(crate) mapping: Option<String>,
+    pub(crate) contact: Option<String>,
     pub(crate) look: Option<LookPart>,
     #[serde(default, rename = "override")]
     pub(crate) overrides: Vec<OverridePart>,

@@ -85,6 +85,8 @@ pub struct Endpoint {
     pub configured_version: Option<FhirVersion>,
     /// The version of the chart's mapping to which it is pinned.
     pub mapping: Mapping,
+    /// Whom to call there when something is wrong, as incident reports tell it.
+    pub contact: Option<String>,
     /// How it is looked at without a person; `None`: only at what it says of itself.
     pub look: Option<Look>,
     /// How it behaves.

@@ -4,11 +4,13 @@ pub(crate) mod adopt;
 pub(crate) mod append;
 pub(crate) mod checkpoint;
 pub(crate) mod counts;
+pub(crate) mod disclosures;
 pub(crate) mod erase;
 mod growth;
 mod people;
 pub(crate) mod prove;
 pub(crate) mod query;
+pub(crate) mod report;
 pub(crate) mod storing;
 mod tree;
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use sallyport_data_keys::Keeper;
 use sallyport_model::ServiceName;
 use sallyport_proto::audit::v1::{
-    CheckpointRequest, CheckpointResponse, CountsRequest, CountsResponse, LeavesRequest, LeavesResponse,
-    LogStatusRequest, LogStatusResponse, ProveRecordRequest, ProveRecordResponse, QueryRequest,
-    QueryResponse,
+    CheckpointRequest, CheckpointResponse, CountsRequest, CountsResponse, DisclosuresRequest,
+    DisclosuresResponse, LeavesRequest, LeavesResponse, LogStatusRequest, LogStatusResponse,
+    ProveRecordRequest, ProveRecordResponse, QueryRequest, QueryResponse, SignReportRequest,
+    SignReportResponse,
     audit_server::{Audit, AuditServer},
 };
 use sallyport_rpc::{AllowList, Served, status};
@@ -15,7 +16,7 @@ use tonic::{Request, Response, Status, service::Routes};
 
 use crate::{
     Error,
-    domain::{Domain, PURPOSE, counts, prove, query},
+    domain::{Domain, PURPOSE, counts, disclosures, prove, query, report},
 };
 
 const ALLOW: AllowList = &[
@@ -25,6 +26,8 @@ const ALLOW: AllowList = &[
     ("/sallyport.audit.v1.Audit/Leaves", &[ServiceName::Operator]),
     ("/sallyport.audit.v1.Audit/Checkpoint", &[ServiceName::Operator]),
     ("/sallyport.audit.v1.Audit/ProveRecord", &[ServiceName::Operator]),
+    ("/sallyport.audit.v1.Audit/Disclosures", &[ServiceName::Operator]),
+    ("/sallyport.audit.v1.Audit/SignReport", &[ServiceName::Operator]),
     ("/sallyport.keys.v1.DataKeys/Rewrap", &[ServiceName::Operator]),
     ("/sallyport.keys.v1.DataKeys/Status", &[ServiceName::Operator]),
 ];
@@ -86,6 +89,22 @@ impl Audit for Edge {
         request: Request<ProveRecordRequest>,
     ) -> Result<Response<ProveRecordResponse>, Status> {
         let answer = prove::record(&self.domain, request.get_ref()).await;
+        answer.map(Response::new).map_err(|error| refuse(&error))
+    }
+
+    async fn disclosures(
+        &self,
+        request: Request<DisclosuresRequest>,
+    ) -> Result<Response<DisclosuresResponse>, Status> {
+        let answer = disclosures::disclosures(&self.domain, request.get_ref()).await;
+        answer.map(Response::new).map_err(|error| refuse(&error))
+    }
+
+    async fn sign_report(
+        &self,
+        request: Request<SignReportRequest>,
+    ) -> Result<Response<SignReportResponse>, Status> {
+        let answer = report::sign(&self.domain, request.get_ref()).await;
         answer.map(Response::new).map_err(|error| refuse(&error))
     }
 }

@@ -180,9 +180,15 @@ impl Jobs for Edge {
     }
 
     async fn kill(&self, request: Request<KillRequest>) -> Answer<KillResponse> {
-        let (whose, because) = self.whose(request.into_inner())?;
-        let stopped = kill::kill(&self.0, &whose, &because).await.map_err(Error::into_status)?;
-        Ok(Response::new(KillResponse { stopped: i64::try_from(stopped).unwrap_or(i64::MAX) }))
+        let request = request.into_inner();
+        let (since, is_dry) = (request.since, request.dry_run);
+        let (whose, because) = self.whose(request)?;
+        let stopped = match is_dry {
+            true => kill::would(&self.0, &whose).await,
+            false => kill::kill(&self.0, &whose, &because, since).await,
+        };
+        let stopped = stopped.map_err(Error::into_status)?;
+        Ok(Response::new(KillResponse { stopped: stopped.now, stopped_since: stopped.since }))
     }
 
     async fn allow(&self, request: Request<KillRequest>) -> Answer<AllowResponse> {
@@ -257,7 +263,7 @@ impl Edge {
     }
 
     fn whose(&self, request: KillRequest) -> Result<(Whose, Because), Status> {
-        let whose = Whose::of(&self.0, &request.tenant, &request.vendor).map_err(sallyport_rpc::status)?;
+        let whose = Whose::of(&self.0, &request).map_err(sallyport_rpc::status)?;
         Ok((whose, because(request.by, request.reason)?))
     }
 }

@@ -1,7 +1,9 @@
 //! A run: one execution of a job, with what it pinned when it started.
 
-use sallyport_model::{EndpointId, GrantId, JobId, RunId, TenantId, User, VendorId};
+use sallyport_model::{EndpointId, GrantId, JobId, RunId, TenantId, User};
 use sallyport_registry::{Endpoint, Job, Zone};
+
+use crate::store::Blockable;
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,8 +66,13 @@ impl Run {
         &self.endpoint.id
     }
 
-    /// The vendor's id.
-    pub(crate) fn vendor(&self) -> &VendorId {
-        &self.endpoint.vendor
+    /// By what it can be kept from going on.
+    pub(crate) fn blockable(&self) -> Blockable<'_> {
+        Blockable {
+            tenant: self.tenant.as_str(),
+            vendor: self.endpoint.vendor.as_str(),
+            endpoint: self.endpoint.id.as_str(),
+            registration: self.job.registration.as_str(),
+        }
     }
 }

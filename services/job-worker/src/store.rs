@@ -22,7 +22,8 @@ use sallyport_db::{Migrations, Pool};
 use sallyport_model::{Clock, Micros};
 
 pub(crate) use batches::NewBatch;
-pub(crate) use control::Change;
+pub(crate) use blocks::Blockable;
+pub(crate) use control::{Change, Place};
 pub(crate) use effects::{PLAN_MAX, ProposalEffect};
 pub(crate) use exports::{
     EndedExport, ExportRow, FileKey, FileRow, NewExport, NewFile, begin_export, end_export,

@@ -4,6 +4,7 @@ pub(crate) mod arrive;
 pub(crate) mod checks;
 pub(crate) mod end;
 pub(crate) mod exchange;
+pub(crate) mod incident;
 pub(crate) mod record;
 pub(crate) mod resolve;
 pub(crate) mod revoke;

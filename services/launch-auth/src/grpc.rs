@@ -1,5 +1,7 @@
 //! The service's methods: messages in, one use case, messages out. Who may call what is in [`ALLOW`].
 
+pub(crate) mod incidents;
+
 use std::sync::Arc;
 
 use sallyport_model::{Code, EncounterId, PatientId, Secret, ServiceName};
@@ -27,6 +29,10 @@ pub(crate) const ALLOW: AllowList = &[
     ("/sallyport.launch.v1.LaunchAuth/ReportActivity", &[ServiceName::FhirGateway]),
     ("/sallyport.launch.v1.LaunchAuth/Revoke", &[ServiceName::Operator]),
     ("/sallyport.launch.v1.LaunchAuth/ListSessions", &[ServiceName::Operator]),
+    ("/sallyport.launch.v1.Incidents/Plan", &[ServiceName::Operator]),
+    ("/sallyport.launch.v1.Incidents/Run", &[ServiceName::Operator]),
+    ("/sallyport.launch.v1.Incidents/Close", &[ServiceName::Operator]),
+    ("/sallyport.launch.v1.Incidents/List", &[ServiceName::Operator]),
     (
         "/sallyport.launch.v1.LaunchAuth/WatchRevocations",
         &[ServiceName::FhirGateway, ServiceName::JobWorker, ServiceName::Web],

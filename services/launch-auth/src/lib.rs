@@ -20,7 +20,7 @@ use sallyport_db::{Pool, Tending};
 use sallyport_egress::Egress;
 use sallyport_kv::Kv;
 use sallyport_model::{Clock, ServiceName};
-use sallyport_proto::launch::v1::launch_auth_server::LaunchAuthServer;
+use sallyport_proto::launch::v1::{incidents_server::IncidentsServer, launch_auth_server::LaunchAuthServer};
 use sallyport_registry::Registry;
 use sallyport_rpc::{Served, Transport};
 use sallyport_telemetry::{health::Ready, metrics::Metrics};
@@ -100,7 +100,8 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
         audit: ports.audit,
         config,
     });
-    let routes = tonic::service::Routes::new(LaunchAuthServer::new(grpc::Grpc(Arc::clone(&app))));
+    let routes = tonic::service::Routes::new(LaunchAuthServer::new(grpc::Grpc(Arc::clone(&app))))
+        .add_service(IncidentsServer::new(grpc::incidents::Edge(Arc::clone(&app))));
     Ok(Service {
         rpc: Some(Served::new(routes, grpc::ALLOW)),
         http: http::router(&app),

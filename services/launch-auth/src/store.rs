@@ -1,6 +1,7 @@
 //! The rows of launches, sessions and revocations, one SQL text for both databases. Rows stay private to this module
 //! and become states that cannot be wrong.
 
+mod incidents;
 mod launches;
 mod revocations;
 mod sessions;
@@ -8,6 +9,7 @@ mod sessions;
 use sallyport_db::{Error, Migrations, Pool};
 use uuid::Uuid;
 
+pub(crate) use incidents::{Incident, Target};
 pub(crate) use launches::{Found, NewLaunch, Transaction};
 pub(crate) use sessions::{Context, Display, EndReason, NewSession, Open, Session};
 

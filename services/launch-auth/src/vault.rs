@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use sallyport_model::{Code, GrantId, LaunchId, RequestId, TenantId};
+use sallyport_model::{Code, GrantId, LaunchId, Micros, RequestId, TenantId};
 use sallyport_proto::{
     convert,
-    types::v1::{Selector, selector::By},
+    types::v1::{GrantFigures, Selector, selector::By},
     vault::v1::{
-        ExchangeRequest, ExchangeResponse, PublicKeysRequest, RevokeRequest, RevokeResponse,
-        token_vault_client::TokenVaultClient,
+        CountGrantsRequest, ExchangeRequest, ExchangeResponse, PublicKeysRequest, RevokeRequest,
+        RevokeResponse, token_vault_client::TokenVaultClient,
     },
 };
 use sallyport_rpc::{Transport, code_of, with_request_id};
@@ -19,6 +19,8 @@ const EXCHANGE_DEADLINE: Duration = Duration::from_secs(90);
 
 /// Revocation waits for the EHR's endpoint at the vault.
 const REVOKE_DEADLINE: Duration = Duration::from_secs(20);
+
+const COUNT_DEADLINE: Duration = Duration::from_secs(10);
 
 const KEYS_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -62,6 +64,19 @@ impl Vault {
         let mut request = tonic::Request::new(message);
         request.set_timeout(REVOKE_DEADLINE);
         let answer = self.client().revoke(request).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| code_of(&status))
+    }
+
+    /// The grants that a selector covers, in figures; revoked ones since then.
+    pub(crate) async fn count(&self, tenant: &TenantId, by: By, since: Micros) -> Result<GrantFigures, Code> {
+        let message = CountGrantsRequest {
+            tenant: tenant.as_str().to_owned(),
+            selector: Some(Selector { by: Some(by) }),
+            since,
+        };
+        let mut request = tonic::Request::new(message);
+        request.set_timeout(COUNT_DEADLINE);
+        let answer = self.client().count_grants(request).await;
         answer.map(tonic::Response::into_inner).map_err(|status| code_of(&status))
     }
 

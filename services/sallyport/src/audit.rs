@@ -7,7 +7,9 @@ mod anchors;
 )]
 mod balp;
 mod csv;
+mod disclosures;
 mod export;
+mod plain;
 mod prove;
 mod query;
 mod verify;
@@ -28,6 +30,7 @@ use crate::{
     operator,
 };
 
+pub use disclosures::disclosures;
 pub use export::export;
 pub use prove::{check, prove_growth, prove_record};
 pub use verify::{Verified, verify_exports, verify_instance};
@@ -41,6 +44,7 @@ pub async fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
         Some(AuditCommand::Verify(args)) => verify::run(args).await,
         Some(AuditCommand::Export(args)) => export::run(&args).await,
         Some(AuditCommand::Prove(args)) => prove::run(&args).await,
+        Some(AuditCommand::Disclosures(args)) => disclosures::run(&args).await,
         Some(AuditCommand::Check(args)) => prove::run_check(&args),
         Some(AuditCommand::Keys { place }) => keys(&operator::reach(&place, ServiceName::Audit).await?).await,
         None => query::run(args.query).await,

@@ -2,6 +2,7 @@
 
 mod audit;
 mod endpoints;
+mod incidents;
 mod jobs;
 mod operate;
 
@@ -10,10 +11,11 @@ use std::path::PathBuf;
 use sallyport_model::ServiceName;
 
 pub use audit::{
-    AuditArgs, AuditCommand, AuditQueryArgs, CheckArgs, ExportArgs, FormatArg, PhaseArg, ProveArgs,
-    TrustArgs, VerifyArgs, WitnessArgs,
+    AuditArgs, AuditCommand, AuditQueryArgs, CheckArgs, DisclosuresArgs, DisclosuresFormat, ExportArgs,
+    FormatArg, PhaseArg, ProveArgs, TrustArgs, VerifyArgs, WitnessArgs,
 };
 pub use endpoints::{AddEndpointArgs, AskerArgs, CertifyArgs, MatrixArgs, ReconcileArgs};
+pub use incidents::{IncidentCommand, IncidentRevokeArgs, IncidentScopeArgs};
 pub use jobs::{Because, JobArgs, JobsCommand, RunArgs, WhoseArgs};
 pub use operate::{KeysCommand, ProbeArgs, RevokeArgs, RotateArgs, TokensCommand};
 
@@ -43,6 +45,9 @@ pub enum Command {
     Witness(WitnessArgs),
     /// End sessions and withdraw grants of a running instance.
     Revoke(RevokeArgs),
+    /// Something leaked or was stolen: revoke everything of a scope in one go, and keep a signed report.
+    #[command(subcommand)]
+    Incident(IncidentCommand),
     /// How the keys of a running instance stand, and their rotation.
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -166,8 +166,11 @@ async fn whose(args: WhoseArgs) -> anyhow::Result<(JobsClient<Transport>, KillRe
     let request = KillRequest {
         tenant: args.tenant.unwrap_or_default(),
         vendor: args.vendor.unwrap_or_default(),
+        endpoint: args.endpoint.unwrap_or_default(),
+        registration: args.registration.unwrap_or_default(),
         by: by(),
         reason: args.because.reason,
+        ..KillRequest::default()
     };
     Ok((client(&args.because.place).await?, request))
 }

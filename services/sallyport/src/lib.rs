@@ -15,6 +15,7 @@ mod dev_tenant;
 pub mod doctor;
 mod edge;
 mod house;
+pub mod incident;
 pub mod jobs;
 pub mod keys;
 mod listen;

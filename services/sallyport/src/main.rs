@@ -64,6 +64,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(args) => sallyport::audit::run(args).await,
         Command::Witness(args) => sallyport::witness::run(&args).await,
         Command::Revoke(args) => operate::revoke(args).await,
+        Command::Incident(command) => sallyport::incident::run(command).await,
         Command::Keys(command) => sallyport::keys::run(command).await,
         Command::Tokens(command) => sallyport::tokens::run(command).await,
         Command::Jobs(command) => sallyport::jobs::run(command).await,

@@ -6,8 +6,8 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sallyport::{
-    audit::{check, export, prove_growth, prove_record, verify_exports, verify_instance},
-    cli::{TrustArgs, WitnessArgs},
+    audit::{check, disclosures, export, prove_growth, prove_record, verify_exports, verify_instance},
+    cli::{DisclosuresArgs, DisclosuresFormat, TrustArgs, Where, WitnessArgs},
     witness::{Look, Witness},
 };
 use sallyport_audit::{Config, Ports, build, migrations};
@@ -16,8 +16,9 @@ use sallyport_audit_proof::{Fault, Leaf, WitnessError};
 use sallyport_db::{Pool, on_pool};
 use sallyport_keyring::{Deployment, KeyEncryptionKey, LocalKey};
 use sallyport_model::{Secret, ServiceName, SystemClock};
-use sallyport_proto::audit::v1::{
-    Kind, LogStatusRequest, Outcome, Phase, Record, audit_client::AuditClient as Rpc,
+use sallyport_proto::{
+    audit::v1::{Kind, LogStatusRequest, Outcome, Phase, Record, audit_client::AuditClient as Rpc},
+    types::v1::{Actor, User, actor},
 };
 use sallyport_queue::{InProcess, Queue};
 use sallyport_rpc::Transport;
@@ -306,4 +307,93 @@ fn planted_bugs_turn_their_test_red() {
         "witness-signs-unchecked",
         "a_witness_refuses_a_log_that_was_changed_or_cut_off",
     )]);
+}
+
+fn accounting(format: DisclosuresFormat, for_patient: bool) -> DisclosuresArgs {
+    DisclosuresArgs {
+        tenant: TENANT.to_owned(),
+        patient: "pat-0".to_owned(),
+        reason: "request 7".to_owned(),
+        since: None,
+        until: None,
+        format,
+        for_patient,
+        place: Where::default(),
+    }
+}
+
+async fn told(site: &Site, args: &DisclosuresArgs) -> (u64, String) {
+    let mut out = Vec::new();
+    let count = disclosures(&site.rpc, args, &mut out).await.unwrap();
+    (count, String::from_utf8(out).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_command_tells_to_whom_a_patient_was_disclosed_over_any_number_of_pages() {
+    let site = Site::start().await;
+    // More than a page holds, and somebody else's in between.
+    for number in 0..1_205 {
+        let user = User {
+            issuer: "https://ehr.example".to_owned(),
+            subject: "=dr\u{1b}[2J".to_owned(),
+            ..User::default()
+        };
+        let record = Record {
+            kind: Kind::FhirCall.into(),
+            outcome: Outcome::Success.into(),
+            tenant: TENANT.to_owned(),
+            endpoint: "main".to_owned(),
+            actor: Some(Actor { kind: Some(actor::Kind::User(user)) }),
+            patients: vec![if number % 241 == 7 { "pat-1" } else { "pat-0" }.to_owned()],
+            purpose: "TREAT".to_owned(),
+            interaction: "read".to_owned(),
+            resource_types: vec!["Condition".to_owned()],
+            released: 1,
+            ..Record::default()
+        };
+        // Not one by one: they share their syncs.
+        let pending = site.recorder.begin(record.clone()).unwrap();
+        let record_id = pending.record_id().uuid().as_bytes().to_vec();
+        site.recorder.outcome(Record { record_id, ..record });
+    }
+    assert!(site.recorder.drain(Duration::from_secs(60)).await);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let args = accounting(DisclosuresFormat::Json, false);
+    let (count, json) = loop {
+        let (count, json) = told(&site, &args).await;
+        if count == 1_200 && !json.contains("maybe_shown") {
+            break (count, json);
+        }
+        assert!(tokio::time::Instant::now() < deadline, "1,200 disclosures are told, not {count}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let lines: Vec<serde_json::Value> =
+        json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 1_202, "the period, each disclosure, the sum");
+    assert_eq!((&lines[0]["is_known"], &lines[1_201]["disclosures"]), (&true.into(), &count.into()));
+    for args in [
+        accounting(DisclosuresFormat::Text, false),
+        accounting(DisclosuresFormat::Csv, false),
+        accounting(DisclosuresFormat::Text, true),
+    ] {
+        let (count, text) = told(&site, &args).await;
+        assert_eq!(count, 1_200);
+        assert!(!text.contains('\u{1b}'), "nothing moves a terminal");
+        assert!(!text.contains(",=dr"), "nothing is a formula");
+    }
+    let (_, own) = told(&site, &accounting(DisclosuresFormat::Text, true)).await;
+    assert!(own.contains("was shown: health problems and diagnoses. For your treatment."), "{own}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_patient_whom_the_log_does_not_know_gets_an_answer_that_says_so() {
+    let site = Site::start().await;
+    let args = accounting(DisclosuresFormat::Text, false);
+    let (count, text) = told(&site, &args).await;
+    assert_eq!(count, 0);
+    assert!(text.contains("or they were erased"), "{text}");
+    let (_, own) = told(&site, &DisclosuresArgs { for_patient: true, ..args.clone() }).await;
+    assert!(own.contains("We have no record of anybody"), "{own}");
+    let unreasoned = DisclosuresArgs { reason: String::new(), ..args };
+    disclosures(&site.rpc, &unreasoned, &mut Vec::new()).await.unwrap_err();
 }

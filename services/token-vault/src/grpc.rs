@@ -8,10 +8,10 @@ use sallyport_proto::{
     types::v1::{self as types, selector::By},
     vault::v1::{
         AccessTokenRequest, AccessTokenResponse, CheckGrantRequest, CheckGrantResponse,
-        ClientCredentialsRequest, ClientCredentialsResponse, ExchangeRequest, ExchangeResponse,
-        IntrospectRequest, IntrospectResponse, KeyStatusRequest, KeyStatusResponse, PublicKeysRequest,
-        PublicKeysResponse, RevokeRequest, RevokeResponse, RotateKeysRequest, RotateKeysResponse, Rotation,
-        token_vault_server::TokenVault,
+        ClientCredentialsRequest, ClientCredentialsResponse, CountGrantsRequest, ExchangeRequest,
+        ExchangeResponse, IntrospectRequest, IntrospectResponse, KeyStatusRequest, KeyStatusResponse,
+        PublicKeysRequest, PublicKeysResponse, RevokeRequest, RevokeResponse, RotateKeysRequest,
+        RotateKeysResponse, Rotation, token_vault_server::TokenVault,
     },
 };
 use sallyport_rpc::{
@@ -40,6 +40,7 @@ pub(crate) const ALLOW: AllowList = &[
     ("/sallyport.vault.v1.TokenVault/ClientCredentials", &[ServiceName::FhirGateway, ServiceName::JobWorker]),
     ("/sallyport.vault.v1.TokenVault/CheckGrant", &[ServiceName::JobWorker]),
     ("/sallyport.vault.v1.TokenVault/Revoke", &[ServiceName::LaunchAuth, ServiceName::Operator]),
+    ("/sallyport.vault.v1.TokenVault/CountGrants", &[ServiceName::LaunchAuth, ServiceName::Operator]),
     ("/sallyport.vault.v1.TokenVault/PublicKeys", &[ServiceName::LaunchAuth]),
     ("/sallyport.vault.v1.TokenVault/Introspect", &[ServiceName::Operator]),
     ("/sallyport.vault.v1.TokenVault/RotateKeys", &[ServiceName::Operator]),
@@ -187,6 +188,32 @@ impl TokenVault for Edge {
         }))
     }
 
+    async fn count_grants(
+        &self,
+        request: Request<CountGrantsRequest>,
+    ) -> Result<Response<types::GrantFigures>, Status> {
+        let request = request.into_inner();
+        let tenant = convert::tenant(&request.tenant)?;
+        let which = self.which(&tenant, request.selector).await?;
+        let figures = self.0.store.figures(&tenant, &which, request.since).await;
+        let (figures, ids) = figures.map_err(|error| Error::from(error).into_status())?;
+        let number = |count: i64| i32::try_from(count).unwrap_or(i32::MAX);
+        Ok(Response::new(types::GrantFigures {
+            alive: number(figures.alive),
+            alive_of_services: number(figures.alive_of_services),
+            alive_offered: number(figures.alive_offered),
+            revoked: number(figures.revoked),
+            revoked_of_services: number(figures.revoked_of_services),
+            confirmed: number(figures.confirmed),
+            pending: number(figures.pending),
+            failed: number(figures.failed),
+            not_offered: number(figures.not_offered),
+            without_token: number(figures.without_token),
+            last_expires_at: figures.last_expires_at,
+            of_persons: ids.into_iter().map(convert::id_bytes).collect(),
+        }))
+    }
+
     async fn public_keys(
         &self,
         _request: Request<PublicKeysRequest>,
@@ -283,6 +310,7 @@ impl Edge {
             }
             Some(By::Tenant(name)) if name == tenant.as_str() => Ok(Which::Tenant),
             Some(By::Endpoint(name)) => Ok(Which::Endpoint(convert::endpoint(&name)?)),
+            Some(By::Registration(name)) => Ok(Which::Registration(convert::registration(&name)?)),
             Some(By::User(_) | By::Tenant(_)) | None => Err(sallyport_rpc::status(Code::RequestInvalid)),
         }
     }

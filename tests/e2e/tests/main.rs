@@ -58,3 +58,8 @@ async fn each_chart_shows_its_own_patients_care_gaps() {
 async fn an_approval_clicked_five_times_with_the_network_cut_is_one_record() {
     told(scenario::an_approval_clicked_five_times_with_the_network_cut_is_one_record().await);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_incident_ends_what_it_covers_and_its_report_verifies() {
+    told(scenario::an_incident_ends_what_it_covers_and_its_report_verifies().await);
+}

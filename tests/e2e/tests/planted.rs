@@ -80,6 +80,8 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("record-outside-the-log", "audit"),
     ("checkpoint-signed-unchecked", "audit"),
     ("witness-signs-unchecked", "sallyport"),
+    ("disclosures-without-open-calls", "audit"),
+    ("incident-parts-missed", "launch-auth"),
     ("retry-without-budget", "fhir-gateway"),
     ("care-gap-window-day-off", "care-gaps"),
     ("care-gap-entered-in-error-counted", "care-gaps"),

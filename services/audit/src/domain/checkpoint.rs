@@ -8,7 +8,7 @@ use std::{
 };
 
 use sallyport_audit_proof::{
-    Checkpoint, KeyKind, Keys, NoteError, SigningKey, VerifierKey, verify_consistency,
+    Checkpoint, KeyKind, Keys, Note, NoteError, SigningKey, VerifierKey, verify_consistency,
 };
 use sallyport_model::{Micros, Secret, planted};
 use tokio::sync::watch;
@@ -87,6 +87,12 @@ impl Signer {
     /// The public key of a tenant's log.
     pub(crate) fn verifier(&self, tenant: &str) -> Result<VerifierKey, Error> {
         Ok(self.key(tenant)?.verifier().clone())
+    }
+
+    /// Adds the signature of a tenant's log to a note that is no checkpoint.
+    pub(crate) fn sign_note(&self, tenant: &str, note: &mut Note) -> Result<(), Error> {
+        self.key(tenant)?.sign(note, 0);
+        Ok(())
     }
 
     fn due(&self, tenant: &str, size: u64, now: Micros) -> bool {

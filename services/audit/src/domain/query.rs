@@ -36,12 +36,24 @@ const MAX_REASON: usize = 500;
 /// Answers one query, recorded either way.
 pub(crate) async fn query(domain: &Domain, request: &QueryRequest) -> Result<QueryResponse, Error> {
     let found = find(domain, request).await;
-    let (outcome, released, code) = match &found {
-        Ok(response) => (Outcome::Success, response.records.len(), None),
+    let released = found.as_ref().map(|response| response.records.len());
+    recorded(domain, request, "search", released).await?;
+    found
+}
+
+/// Records a look into the log, whether it was answered or not.
+pub(super) async fn recorded(
+    domain: &Domain,
+    request: &QueryRequest,
+    interaction: &str,
+    released: Result<usize, &Error>,
+) -> Result<(), Error> {
+    let (outcome, released, code) = match released {
+        Ok(released) => (Outcome::Success, released, None),
         Err(error) if error.code().kind() == CodeKind::Invalid => (Outcome::Refused, 0, Some(error.code())),
         Err(error) => (Outcome::Failed, 0, Some(error.code())),
     };
-    let mut record = record_of(request, "search");
+    let mut record = record_of(request, interaction);
     record.set_outcome(outcome);
     record.released = i32::try_from(released).unwrap_or(i32::MAX);
     record.code = code.map_or(String::new(), |code| code.as_str().to_owned());
@@ -51,18 +63,28 @@ pub(crate) async fn query(domain: &Domain, request: &QueryRequest) -> Result<Que
         Outcome::Refused => "refused",
         _ => "failed",
     });
-    found
+    Ok(())
 }
 
 async fn find(domain: &Domain, request: &QueryRequest) -> Result<QueryResponse, Error> {
     let tenant = TenantId::parse(&request.tenant).map_err(|_alphabet| Error::Invalid("tenant"))?;
     asked_by_somebody(request)?;
     let filter = filter(domain, &tenant, request).await?;
+    let records = opened(domain, &tenant, &filter).await?;
+    Ok(QueryResponse { records, as_of: domain.clock.now() })
+}
+
+/// A page of records in clear.
+pub(super) async fn opened(
+    domain: &Domain,
+    tenant: &TenantId,
+    filter: &Filter,
+) -> Result<Vec<Record>, Error> {
     let mut closed = Vec::new();
-    for sealed in domain.store.find(&filter).await? {
+    for sealed in domain.store.find(filter).await? {
         closed.push(Closed::decode(&sealed)?);
     }
-    let keys = keys(domain, &tenant, &closed).await?;
+    let keys = keys(domain, tenant, &closed).await?;
     let mut records = Vec::with_capacity(closed.len());
     let mut bytes = 0;
     for one in closed {
@@ -73,11 +95,15 @@ async fn find(domain: &Domain, request: &QueryRequest) -> Result<QueryResponse, 
         }
         records.push(record);
     }
-    Ok(QueryResponse { records, as_of: domain.clock.now() })
+    Ok(records)
 }
 
 /// What to look for; a request that names nothing is refused.
-async fn filter(domain: &Domain, tenant: &TenantId, request: &QueryRequest) -> Result<Filter, Error> {
+pub(super) async fn filter(
+    domain: &Domain,
+    tenant: &TenantId,
+    request: &QueryRequest,
+) -> Result<Filter, Error> {
     if !(1..=MAX_LIMIT).contains(&request.limit) {
         return Err(Error::Invalid("limit"));
     }
@@ -112,7 +138,17 @@ async fn filter(domain: &Domain, tenant: &TenantId, request: &QueryRequest) -> R
     }
     let after = after(domain, tenant, &request.after_record).await?;
     let limit = i64::from(request.limit);
-    Ok(Filter { tenant: tenant.as_str().to_owned(), people, launch, trace, from, until, after, limit })
+    Ok(Filter {
+        tenant: tenant.as_str().to_owned(),
+        people,
+        launch,
+        trace,
+        from,
+        until,
+        only_disclosed: false,
+        after,
+        limit,
+    })
 }
 
 /// The place after which to go on: the record id of the last record of the page before, then one byte with its phase

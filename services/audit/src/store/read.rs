@@ -15,6 +15,8 @@ pub(crate) struct Filter {
     pub(crate) trace: Option<String>,
     pub(crate) from: Option<i64>,
     pub(crate) until: Option<i64>,
+    /// Only what disclosed data, or may have: see [`DISCLOSED`].
+    pub(crate) only_disclosed: bool,
     pub(crate) after: Option<After>,
     pub(crate) limit: i64,
 }
@@ -26,6 +28,11 @@ pub(crate) struct After {
     pub(crate) record: Uuid,
     pub(crate) phase: i32,
 }
+
+/// FHIR calls that released something or changed something, and calls that were allowed and whose end nobody recorded.
+const DISCLOSED: &str = " AND r.kind = 7 AND ((r.phase <> 1 AND (r.released > 0 OR (r.outcome = 2 AND \
+     r.interaction IN ('create', 'update', 'patch', 'delete')))) OR (r.phase = 1 AND NOT EXISTS (SELECT 1 FROM records o \
+     WHERE o.tenant = r.tenant AND o.record_id = r.record_id AND o.phase = 2)))";
 
 /// kind, phase, interaction, resource types, outcome, count.
 pub(crate) type CountRow = (i32, i32, String, String, i32, i64);
@@ -137,6 +144,9 @@ fn statement(filter: &Filter) -> String {
     if filter.until.is_some() {
         text.and("r.recorded_at <");
     }
+    if filter.only_disclosed {
+        text.sql.push_str(DISCLOSED);
+    }
     if filter.after.is_some() {
         let (time, record, phase) = (text.mark(), text.mark(), text.mark());
         text.sql
@@ -149,7 +159,15 @@ fn statement(filter: &Filter) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sallyport_proto::audit::v1::{Kind, Outcome, Phase};
+
     use super::*;
+
+    #[test]
+    fn the_numbers_in_the_statement_are_those_of_the_records() {
+        let (call, success) = (Kind::FhirCall as i32, Outcome::Success as i32);
+        assert_eq!((call, success, Phase::Intent as i32, Phase::Outcome as i32), (7, 2, 1, 2));
+    }
 
     #[test]
     fn marks_are_numbered_in_the_order_of_binding() {
@@ -159,6 +177,7 @@ mod tests {
             trace: Some(String::new()),
             from: Some(1),
             until: Some(2),
+            only_disclosed: true,
             after: Some(After { recorded_at: 1, record: Uuid::nil(), phase: 1 }),
             ..Filter::default()
         };
@@ -168,6 +187,7 @@ mod tests {
             .skip(1)
             .map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap())
             .collect();
+        assert!(sql.contains(DISCLOSED));
         assert_eq!(marks, (1..=12).collect::<Vec<_>>(), "{sql}");
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod database_outage;
+mod disclosures;
 mod erasure;
 mod guarding;
 mod house;
@@ -17,6 +18,7 @@ mod proving;
 mod querying;
 mod queues;
 mod replicas;
+mod reports;
 mod rights;
 mod secrecy;
 mod signing;

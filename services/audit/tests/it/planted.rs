@@ -19,6 +19,10 @@ use crate::{
 const SWITCHES: &[(&str, &str)] = &[
     ("record-outside-the-log", "proving::each_record_is_proven_by_a_few_hashes_and_another_is_not"),
     ("checkpoint-signed-unchecked", "signing::a_log_that_was_written_anew_gets_no_checkpoint"),
+    (
+        "disclosures-without-open-calls",
+        "disclosures::what_was_or_may_have_been_disclosed_is_told_and_nothing_else",
+    ),
 ];
 
 #[test]

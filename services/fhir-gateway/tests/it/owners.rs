@@ -246,6 +246,13 @@ impl TokenVault for Owners {
         Err(Status::unimplemented(""))
     }
 
+    async fn count_grants(
+        &self,
+        _: Request<vault::CountGrantsRequest>,
+    ) -> Result<Response<sallyport_proto::types::v1::GrantFigures>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn check_grant(
         &self,
         _: Request<vault::CheckGrantRequest>,

@@ -92,7 +92,7 @@ async fn startable(worker: &Worker, run: &Run) -> Result<(), Error> {
     if !run.job.is_on {
         return Err(Code::JobOff.into());
     }
-    if worker.store.is_blocked(run.tenant.as_str(), run.vendor().as_str()).await? {
+    if worker.store.is_blocked(&run.blockable()).await? {
         return Err(Code::JobBlocked.into());
     }
     Ok(())

@@ -27,7 +27,7 @@ pub(crate) async fn redrive(
     if found.state == RunState::Stopped {
         return Err(Code::RunStateRefused.into());
     }
-    if worker.store.is_blocked(found.run.tenant.as_str(), found.run.vendor().as_str()).await? {
+    if worker.store.is_blocked(&found.run.blockable()).await? {
         return Err(Code::JobBlocked.into());
     }
     records::of_run(worker, &found.run, "redrive", because, None).await?;

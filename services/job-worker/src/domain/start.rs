@@ -13,7 +13,7 @@ use crate::{
     kinds::kind_of,
     records::{self, Because},
     sealing::Sealed,
-    store::{NewBatch, NewRun},
+    store::{Blockable, NewBatch, NewRun},
     worker::{Worker, user_text},
 };
 
@@ -84,8 +84,13 @@ pub(crate) async fn obstacles(worker: &Worker, job: &Job, entry: &Entry<'_>) -> 
     if entry.endpoint.behaviour.now(worker.now()).is_err() {
         found.push(Code::EndpointOverrideExpired);
     }
-    let (tenant, vendor) = (entry.tenant.id.as_str(), entry.endpoint.vendor.as_str());
-    if worker.store.is_blocked(tenant, vendor).await? {
+    let at = Blockable {
+        tenant: entry.tenant.id.as_str(),
+        vendor: entry.endpoint.vendor.as_str(),
+        endpoint: entry.endpoint.id.as_str(),
+        registration: job.registration.as_str(),
+    };
+    if worker.store.is_blocked(&at).await? {
         found.push(Code::JobBlocked);
     }
     if worker.store.open_runs(&entry.tenant.id, job.id.as_str()).await? > 0 {

@@ -9,7 +9,11 @@ use sallyport_proto::{
 };
 use sallyport_registry::{Job, Tenant, Zone};
 
-use crate::{error::Error, store::RunRow, worker::Worker};
+use crate::{
+    error::Error,
+    store::{Blockable, RunRow},
+    worker::Worker,
+};
 
 /// A run with its progress.
 pub(crate) async fn run(worker: &Worker, id: RunId) -> Result<WireRun, Error> {
@@ -45,7 +49,12 @@ pub(crate) async fn jobs(worker: &Arc<Worker>, tenant: Option<&TenantId>) -> Res
 async fn of_job(worker: &Arc<Worker>, owner: &Tenant, job: &Job) -> Result<WireJob, Error> {
     let registration = owner.registrations.iter().find(|r| r.id == job.registration);
     let endpoint = registration.and_then(|r| owner.endpoints.iter().find(|e| e.id == r.endpoint));
-    let vendor = endpoint.map_or("", |e| e.vendor.as_str());
+    let at = Blockable {
+        tenant: owner.id.as_str(),
+        vendor: endpoint.map_or("", |e| e.vendor.as_str()),
+        endpoint: endpoint.map_or("", |e| e.id.as_str()),
+        registration: job.registration.as_str(),
+    };
     let zone = Zone::parse(&owner.time_zone);
     let next =
         job.schedule.as_ref().zip(zone).and_then(|(schedule, zone)| schedule.after(worker.now(), &zone));
@@ -64,7 +73,7 @@ async fn of_job(worker: &Arc<Worker>, owner: &Tenant, job: &Job) -> Result<WireJ
         schedule: job.schedule.as_ref().map_or("", |schedule| schedule.as_str()).to_owned(),
         time_zone: owner.time_zone.clone(),
         next_start_at: next.unwrap_or(0),
-        is_blocked: worker.store.is_blocked(owner.id.as_str(), vendor).await?,
+        is_blocked: worker.store.is_blocked(&at).await?,
         last_run: runs(worker, owner.id.as_str(), job.id.as_str(), 1).await?.pop(),
     })
 }

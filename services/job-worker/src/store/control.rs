@@ -19,6 +19,25 @@ pub(crate) struct Change<'a> {
     pub(crate) scope: &'a str,
 }
 
+/// Which runs, by what their rows say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// tenant, vendor, endpoint, registration or grant
+    pub(crate) what: &'static str,
+    /// Its name; of an endpoint `tenant/endpoint`, of a grant the tenant.
+    pub(crate) name: String,
+    pub(crate) grant: Option<Uuid>,
+}
+
+/// The condition that a run is of a place, over `what`, `name` and `grant` as the first three marks.
+macro_rules! of_place {
+    () => {
+        "(($1 = 'tenant' AND tenant = $2) OR ($1 = 'vendor' AND vendor = $2) \
+         OR ($1 = 'endpoint' AND tenant || '/' || endpoint = $2) OR ($1 = 'registration' AND registration = $2) \
+         OR ($1 = 'grant' AND tenant = $2 AND grant_id = $3))"
+    };
+}
+
 impl Store {
     /// Changes a run's state, if it is one that the change starts from. Workers see it at their next commit, at the latest
     /// with their next heartbeat.
@@ -92,42 +111,84 @@ impl Store {
         Ok(())
     }
 
-    /// Stops every open run of a tenant or of a vendor, and keeps new ones from starting. Gives how many were stopped.
+    /// Stops every open run of a place, and keeps new ones from starting where it can be blocked. Gives how many were
+    /// stopped.
     pub(crate) async fn block(
         &self,
-        (what, name): (&str, &str),
+        place: &Place,
         (by, reason): (&str, &str),
         code: &str,
         now: Micros,
     ) -> Result<u64, DbError> {
         let mut tx = self.pool.begin().await?;
-        on_tx!(tx, |c| sqlx::query(
-            "INSERT INTO blocks (what, name, set_by, reason, created_at) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (what, name) DO UPDATE SET set_by = excluded.set_by, reason = excluded.reason, \
-             created_at = excluded.created_at"
-        )
-        .bind(what)
-        .bind(name)
-        .bind(by)
-        .bind(reason)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|_done| ()))?;
+        if place.grant.is_none() {
+            on_tx!(tx, |c| sqlx::query(
+                "INSERT INTO blocks (what, name, set_by, reason, created_at) VALUES ($1, $2, $3, $4, $5) \
+                 ON CONFLICT (what, name) DO UPDATE SET set_by = excluded.set_by, reason = excluded.reason, \
+                 created_at = excluded.created_at"
+            )
+            .bind(place.what)
+            .bind(&place.name)
+            .bind(by)
+            .bind(reason)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(|_done| ()))?;
+        }
         let stopped = on_tx!(tx, |c| {
-            sqlx::query(
-            "UPDATE runs SET state = 'stopped', code = $3, scope = '', ended_at = $4, not_before = 0, wait = '' \
-             WHERE state IN ('running', 'paused') AND (($1 = 'tenant' AND tenant = $2) OR ($1 = 'vendor' AND vendor = $2))"
-        )
-        .bind(what)
-        .bind(name)
-        .bind(code)
-        .bind(now)
-        .execute(c)
-        .await
-        .map(|done| done.rows_affected())
+            sqlx::query(concat!(
+                "UPDATE runs SET state = 'stopped', code = $4, scope = '', ended_at = $5, not_before = 0, wait = '' \
+                 WHERE state IN ('running', 'paused') AND ",
+                of_place!()
+            ))
+            .bind(place.what)
+            .bind(&place.name)
+            .bind(place.grant)
+            .bind(code)
+            .bind(now)
+            .execute(c)
+            .await
+            .map(|done| done.rows_affected())
         })?;
         tx.commit().await?;
         Ok(stopped)
+    }
+
+    /// How many runs of a place are open.
+    pub(crate) async fn count_open(&self, place: &Place) -> Result<i64, DbError> {
+        on_pool!(self.pool, |c| {
+            sqlx::query_scalar(concat!(
+                "SELECT count(*) FROM runs WHERE state IN ('running', 'paused') AND ",
+                of_place!()
+            ))
+            .bind(place.what)
+            .bind(&place.name)
+            .bind(place.grant)
+            .fetch_one(c)
+            .await
+        })
+    }
+
+    /// How many runs of a place were stopped with that code since then.
+    pub(crate) async fn count_stopped(
+        &self,
+        place: &Place,
+        code: &str,
+        since: Micros,
+    ) -> Result<i64, DbError> {
+        on_pool!(self.pool, |c| {
+            sqlx::query_scalar(concat!(
+                "SELECT count(*) FROM runs WHERE state = 'stopped' AND code = $4 AND ended_at >= $5 AND ",
+                of_place!()
+            ))
+            .bind(place.what)
+            .bind(&place.name)
+            .bind(place.grant)
+            .bind(code)
+            .bind(since)
+            .fetch_one(c)
+            .await
+        })
     }
 }

@@ -168,6 +168,13 @@ impl TokenVault for Owners {
         }))
     }
 
+    async fn count_grants(
+        &self,
+        _: Request<vault::CountGrantsRequest>,
+    ) -> Result<Response<sallyport_proto::types::v1::GrantFigures>, Status> {
+        Err(status(Code::CallerDenied))
+    }
+
     async fn check_grant(
         &self,
         _: Request<vault::CheckGrantRequest>,

@@ -13,6 +13,7 @@ fn kill(what: &str, name: &str) -> KillRequest {
         vendor: vendor.to_owned(),
         by: "ada".to_owned(),
         reason: "a test".to_owned(),
+        ..KillRequest::default()
     }
 }
 
@@ -129,6 +130,54 @@ async fn a_kill_stops_every_run_of_a_tenant_or_vendor_and_keeps_new_ones_from_st
         worker.until_done(&ours, worker.progress(&ours).await.items_done + 1).await;
         let nobody = KillRequest { tenant: String::new(), ..kill("tenant", "") };
         assert_eq!(code(&worker.client().kill(nobody).await.unwrap_err()), "request.invalid");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_of_an_endpoint_a_registration_or_grants_stops_its_own_runs_and_no_neighbours() {
+    let general = crawl("nightly", "general", 200, "batch_size = 10");
+    let lakeside = crawl("nightly", "lakeside", 200, "batch_size = 10");
+    each(&[tenant("general", &general), tenant("lakeside", &lakeside)], |world| async move {
+        world.ehr.faults.lock().unwrap().delay = Duration::from_millis(20);
+        let worker = world.worker(1).await;
+        let registration = |tenant: &str| format!("{tenant}-backend");
+        let endpoint = KillRequest { endpoint: "main".to_owned(), ..kill("tenant", "general") };
+        let by_registration = KillRequest { registration: registration("general"), ..kill("vendor", "") };
+        let theirs = worker.start("lakeside", "nightly").await.unwrap();
+        worker.until_done(&theirs, 1).await;
+        for whose in [endpoint, by_registration] {
+            let ours = worker.start("general", "nightly").await.unwrap();
+            worker.until_done(&ours, 1).await;
+            let dry = KillRequest { dry_run: true, ..whose.clone() };
+            assert_eq!(worker.client().kill(dry).await.unwrap().into_inner().stopped, 1);
+            assert_eq!(worker.run(&ours).await.state, "running", "a dry run stops nothing");
+            let since = worker.run(&ours).await.created_at;
+            let killed = worker.client().kill(KillRequest { since, ..whose.clone() }).await.unwrap();
+            assert_eq!(killed.into_inner().stopped, 1, "{whose:?}");
+            assert_eq!(worker.run(&ours).await.code, "job.killed");
+            let again = worker.client().kill(KillRequest { since, ..whose.clone() }).await.unwrap();
+            let again = again.into_inner();
+            assert_eq!((again.stopped, again.stopped_since), (0, 1), "told again after a death");
+            assert_eq!(code(&worker.start("general", "nightly").await.unwrap_err()), "job.blocked");
+            assert!(worker.client().allow(whose).await.unwrap().into_inner().was_blocked);
+        }
+        assert_eq!(worker.run(&theirs).await.state, "running", "another tenant's of the same names");
+        // By the grant it runs on: only that run, and nothing is blocked.
+        let grant: Vec<u8> = world.grant_of("lakeside").await;
+        let foreign = KillRequest { grants: vec![grant.clone()], ..kill("tenant", "general") };
+        assert_eq!(worker.client().kill(foreign).await.unwrap().into_inner().stopped, 0);
+        let own = KillRequest { grants: vec![grant], ..kill("tenant", "lakeside") };
+        assert_eq!(worker.client().kill(own.clone()).await.unwrap().into_inner().stopped, 1);
+        assert_eq!(code(&worker.client().allow(own).await.unwrap_err()), "request.invalid");
+        for bad in [
+            KillRequest { endpoint: "main".to_owned(), ..kill("vendor", "") },
+            KillRequest { registration: registration("general"), ..kill("tenant", "general") },
+            KillRequest { registration: registration("general"), ..kill("vendor", "generic") },
+            KillRequest { grants: vec![vec![1; 3]], ..kill("tenant", "general") },
+        ] {
+            assert_eq!(code(&worker.client().kill(bad).await.unwrap_err()), "request.invalid");
+        }
     })
     .await;
 }

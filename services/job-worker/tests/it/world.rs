@@ -190,6 +190,15 @@ impl World {
         sallyport_db::on_pool!(self.pool, |c| sqlx::query_scalar::<_, i64>(query).fetch_one(c).await).unwrap()
     }
 
+    /// The grant of the tenant's only run.
+    pub(crate) async fn grant_of(&self, tenant: &'static str) -> Vec<u8> {
+        let id: Uuid = sallyport_db::on_pool!(self.pool, |c| {
+            sqlx::query_scalar("SELECT grant_id FROM runs WHERE tenant = $1").bind(tenant).fetch_one(c).await
+        })
+        .unwrap();
+        id.as_bytes().to_vec()
+    }
+
     /// Changes something behind the door.
     pub(crate) async fn execute(&self, statement: &'static str) {
         sallyport_db::on_pool!(self.pool, |c| sqlx::query(statement).execute(c).await.map(|_done| ()))

@@ -54,7 +54,7 @@ fn names_something(by: &By, tenant: &TenantId) -> bool {
         By::Launch(id) | By::Grant(id) => id.len() == 16,
         By::User(user) => !user.issuer.is_empty() && !user.subject.is_empty(),
         By::Tenant(name) => name == tenant.as_str(),
-        By::Endpoint(name) => !name.is_empty(),
+        By::Endpoint(name) | By::Registration(name) => !name.is_empty(),
     }
 }
 
@@ -74,6 +74,7 @@ mod tests {
             By::Tenant(String::new()),
             By::Tenant("other".to_owned()),
             By::Endpoint(String::new()),
+            By::Registration(String::new()),
         ] {
             assert!(!names_something(&by, &tenant), "{by:?}");
         }

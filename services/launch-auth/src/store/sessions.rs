@@ -359,6 +359,18 @@ impl Store {
         sessions(rows)
     }
 
+    /// How many sessions of a tenant that a selector covers an operator has ended since then.
+    pub(crate) async fn revoked_since(&self, of: (&TenantId, &By), since: Micros) -> Result<usize, Error> {
+        let rows: Vec<Row> = on_pool!(self.always, |c| sqlx::query_as(select!(
+            "WHERE tenant = $1 AND ended_at >= $2 AND end_reason = 'revoked'"
+        ))
+        .bind(of.0.as_str())
+        .bind(since)
+        .fetch_all(c)
+        .await)?;
+        Ok(sessions(rows)?.iter().filter(|session| is_selected(session, of.1)).count())
+    }
+
     /// The open sessions of a tenant that a selector covers. The tenant is part of every choice: a handle of another
     /// tenant selects nothing.
     pub(crate) async fn selected(&self, tenant: &TenantId, by: &By) -> Result<Vec<Session>, Error> {
@@ -376,6 +388,7 @@ fn is_selected(session: &Session, by: &By) -> bool {
         }
         By::Tenant(name) => name == session.tenant.as_str(),
         By::Endpoint(name) => name == session.endpoint.as_str(),
+        By::Registration(name) => name == session.registration.as_str(),
     }
 }
 

@@ -8,6 +8,7 @@ mod callback;
 mod context;
 mod discovery;
 mod ehr;
+mod incidents;
 mod launch;
 mod next_version;
 mod outage;

@@ -11,6 +11,7 @@ const SWITCHES: &[(&str, &str)] = &[
     ("launch-path-reads-more", "discovery::a_launch_reads_nothing_of_the_ehr_but_its_discovery_document"),
     ("empty-scope-is-all", "context::what_cannot_be_used_opens_nothing_and_its_grant_is_revoked"),
     ("step-up-of-anybody", "step_up::another_patient_or_too_little_opens_nothing_and_its_grant_is_revoked"),
+    ("incident-parts-missed", "incidents::each_scope_revokes_exactly_its_own_and_nothing_of_a_neighbour"),
     ("cookie-of-any-launch", "session::only_this_launchs_cookie_opens_it"),
 ];
 

@@ -10,12 +10,13 @@ use std::{
 
 use sallyport_model::{Code, ServiceName};
 use sallyport_proto::{
-    types::v1::{User, WatchRevocationsRequest, WatchRevocationsResponse, selector::By},
+    types::v1::{GrantFigures, User, WatchRevocationsRequest, WatchRevocationsResponse, selector::By},
     vault::v1::{
         AccessTokenRequest, AccessTokenResponse, CheckGrantRequest, CheckGrantResponse,
-        ClientCredentialsRequest, ClientCredentialsResponse, ExchangeRequest, ExchangeResponse,
-        IntrospectRequest, IntrospectResponse, KeyStatusRequest, KeyStatusResponse, PublicKeysRequest,
-        PublicKeysResponse, RevokeRequest, RevokeResponse, RotateKeysRequest, RotateKeysResponse,
+        ClientCredentialsRequest, ClientCredentialsResponse, CountGrantsRequest, ExchangeRequest,
+        ExchangeResponse, IntrospectRequest, IntrospectResponse, KeyStatusRequest, KeyStatusResponse,
+        PublicKeysRequest, PublicKeysResponse, RevokeRequest, RevokeResponse, RotateKeysRequest,
+        RotateKeysResponse,
         token_vault_server::{TokenVault, TokenVaultServer},
     },
 };
@@ -27,6 +28,7 @@ use tonic::{Request, Response, Status};
 const ALLOW: AllowList = &[
     ("/sallyport.vault.v1.TokenVault/Exchange", &[ServiceName::LaunchAuth]),
     ("/sallyport.vault.v1.TokenVault/Revoke", &[ServiceName::LaunchAuth]),
+    ("/sallyport.vault.v1.TokenVault/CountGrants", &[ServiceName::LaunchAuth]),
     ("/sallyport.vault.v1.TokenVault/PublicKeys", &[ServiceName::LaunchAuth]),
 ];
 
@@ -43,6 +45,8 @@ pub(crate) struct Vault {
     /// Closed while the token endpoint is to be slow.
     pub(crate) gate: Semaphore,
     pub(crate) is_down: AtomicBool,
+    /// What is said of grants that were revoked.
+    pub(crate) figures: Mutex<GrantFigures>,
 }
 
 impl Vault {
@@ -56,6 +60,7 @@ impl Vault {
             }),
             gate: Semaphore::new(1_000),
             is_down: AtomicBool::new(false),
+            figures: Mutex::new(GrantFigures { revoked: 1, confirmed: 1, ..GrantFigures::default() }),
         })
     }
 
@@ -161,6 +166,24 @@ impl TokenVault for Fake {
         _: Request<ClientCredentialsRequest>,
     ) -> Result<Response<ClientCredentialsResponse>, Status> {
         Err(status(Code::CallerDenied))
+    }
+
+    async fn count_grants(
+        &self,
+        request: Request<CountGrantsRequest>,
+    ) -> Result<Response<GrantFigures>, Status> {
+        if self.0.is_down.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("down"));
+        }
+        let message = request.into_inner();
+        let revokes = self.0.revokes.lock().unwrap();
+        let is_revoked = revokes.iter().any(|r| r.tenant == message.tenant && r.selector == message.selector);
+        let figures = if is_revoked {
+            self.0.figures.lock().unwrap().clone()
+        } else {
+            GrantFigures { alive: 1, alive_offered: 1, ..GrantFigures::default() }
+        };
+        Ok(Response::new(figures))
     }
 
     async fn check_grant(

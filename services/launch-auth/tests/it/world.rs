@@ -14,7 +14,7 @@ use sallyport_launch_auth::{Config, MIGRATIONS, Ports, Service, build};
 use sallyport_model::{Clock, LaunchId, ServiceName, TestClock};
 use sallyport_proto::{
     audit::v1::{Kind, Record},
-    launch::v1::launch_auth_client::LaunchAuthClient,
+    launch::v1::{incidents_client::IncidentsClient, launch_auth_client::LaunchAuthClient},
 };
 use sallyport_registry::Registry;
 use sallyport_rpc::{Served, Transport};
@@ -187,6 +187,10 @@ impl World {
     }
 
     /// The gRPC client of a service.
+    pub(crate) fn incidents(&self, caller: ServiceName) -> IncidentsClient<Transport> {
+        IncidentsClient::new(Transport::local(self.served.clone(), caller))
+    }
+
     pub(crate) fn client(&self, caller: ServiceName) -> LaunchAuthClient<Transport> {
         LaunchAuthClient::new(Transport::local(self.served.clone(), caller))
     }
@@ -235,6 +239,17 @@ impl World {
     pub(crate) async fn open(&self, browser: &mut Browser) -> LaunchId {
         let departed = self.depart(browser).await;
         let answer = browser.get(&self.answer_path(&departed)).await;
+        assert_eq!(answer.status, 303, "{answer:?}");
+        opened(&answer.location())
+    }
+
+    /// The same at another registration of the same EHR, started from the app.
+    pub(crate) async fn open_standalone(&self, browser: &mut Browser, registration: &str) -> LaunchId {
+        let authorize = browser.get(&format!("/launch/{registration}")).await.location();
+        let state = query(&authorize, "state").unwrap();
+        let path =
+            self.callback_path(registration, &[("code", "c"), ("state", &state), ("iss", &self.issuer())]);
+        let answer = browser.get(&path).await;
         assert_eq!(answer.status, 303, "{answer:?}");
         opened(&answer.location())
     }

@@ -44,7 +44,7 @@ pub(super) fn line(record: &Record) -> String {
 
 /// A cell that is only text, whatever stands in it: what a spreadsheet would run is put behind an apostrophe (OWASP,
 /// CSV injection), and what would end the line is taken out.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let first = text.trim_start().chars().next();
     // Full-width forms are formulas to some as well.

@@ -3,7 +3,10 @@
 use std::{fs, io::Write as _, path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
-use sallyport_audit_proof::{Checkpoint, ConsistencyProof, Hash, InclusionProof, Note, ProofFile};
+use sallyport_audit_proof::{
+    Checkpoint, ConsistencyProof, Hash, InclusionProof, Note, ProofFile, VerifierKey, is_report,
+    verify_report,
+};
 use sallyport_model::ServiceName;
 use sallyport_proto::audit::v1::{CheckpointRequest, Phase, ProveRecordRequest, audit_client::AuditClient};
 use sallyport_rpc::Transport;
@@ -97,8 +100,13 @@ pub(super) fn run_check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// When it shows nothing, or no key is given.
 pub fn check(file: &Path, trust: &TrustArgs) -> anyhow::Result<String> {
-    let proof =
-        ProofFile::parse(&fs::read(file).with_context(|| format!("cannot read {}", file.display()))?)?;
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    if is_report(&bytes) {
+        let key = trust.key.as_deref().context("give --key: without a key anybody could have made it")?;
+        let report = verify_report(&bytes, &VerifierKey::parse(key).context("the log's key")?)?;
+        return Ok(format!("a report as {} signed it:\n{}", report.signer, report.body.trim_end()));
+    }
+    let proof = ProofFile::parse(&bytes)?;
     let (ProofFile::Inclusion(InclusionProof { checkpoint, .. })
     | ProofFile::Consistency(ConsistencyProof { checkpoint, .. })) = &proof;
     let origin = Checkpoint::parse(Note::parse(checkpoint.as_bytes())?.text())?.origin;

@@ -66,6 +66,8 @@ pub enum AuditCommand {
     Export(ExportArgs),
     /// Write the proof that a record is in the log, or that the log only grew since a checkpoint.
     Prove(ProveArgs),
+    /// Tell to whom a patient's data was disclosed, when, what and for what. Looking is recorded.
+    Disclosures(DisclosuresArgs),
     /// Check such a proof; needs no instance. 0: it holds; 1: it does not.
     Check(CheckArgs),
     /// Print the keys that sign the logs of a running instance, as verifiers are given them.
@@ -125,6 +127,46 @@ pub struct ExportArgs {
     /// Which instance.
     #[command(flatten)]
     pub place: Where,
+}
+
+/// Options of `audit disclosures`.
+#[derive(clap::Args, Clone)]
+pub struct DisclosuresArgs {
+    /// The tenant.
+    #[arg(long)]
+    pub tenant: String,
+    /// The patient's id at the EHR.
+    #[arg(long)]
+    pub patient: String,
+    /// Why you look: recorded.
+    #[arg(long)]
+    pub reason: String,
+    /// The first day, such as 2025-01-31, in UTC. Default: six years before the last.
+    #[arg(long)]
+    pub since: Option<jiff::civil::Date>,
+    /// The last day. Default: now.
+    #[arg(long)]
+    pub until: Option<jiff::civil::Date>,
+    /// How it is shown.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: DisclosuresFormat,
+    /// The patient's own report: the same in plain words, without ids of systems.
+    #[arg(long, conflicts_with = "format")]
+    pub for_patient: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub place: Where,
+}
+
+/// How disclosures are shown.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisclosuresFormat {
+    /// A line each.
+    Text,
+    /// For spreadsheets.
+    Csv,
+    /// One JSON object a line: the period first, and how many at the end.
+    Json,
 }
 
 /// Options of `audit prove`.

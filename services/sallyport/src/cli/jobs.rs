@@ -37,11 +37,17 @@ pub struct JobArgs {
 #[derive(clap::Args, Clone)]
 pub struct WhoseArgs {
     /// All of a tenant.
-    #[arg(long, conflicts_with = "vendor", required_unless_present = "vendor")]
+    #[arg(long, conflicts_with_all = ["vendor", "registration"], required_unless_present_any = ["vendor", "registration"])]
     pub tenant: Option<String>,
     /// All at endpoints of a vendor.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "registration")]
     pub vendor: Option<String>,
+    /// Of the tenant only those at this endpoint.
+    #[arg(long, requires = "tenant")]
+    pub endpoint: Option<String>,
+    /// All of a registration.
+    #[arg(long)]
+    pub registration: Option<String>,
     /// Who and why.
     #[command(flatten)]
     pub because: Because,
@@ -163,7 +169,7 @@ pub enum JobsCommand {
         #[command(flatten)]
         because: Because,
     },
-    /// Stop every run of a tenant or of a vendor, and keep new ones from starting.
+    /// Stop every run of a tenant, an endpoint, a vendor or a registration, and keep new ones from starting.
     Kill(WhoseArgs),
     /// Let runs start again after `kill`.
     Allow(WhoseArgs),

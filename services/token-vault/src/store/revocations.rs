@@ -1,7 +1,7 @@
 //! Ending grants, and the gapless sequence that other services tail.
 
 use sallyport_db::{Error as DbError, Tx, on_pool, on_tx};
-use sallyport_model::{EndpointId, GrantId, LaunchId, Micros, TenantId};
+use sallyport_model::{EndpointId, GrantId, LaunchId, Micros, RegistrationId, TenantId};
 use sallyport_proto::{
     convert,
     types::v1::{RevocationEvent, revocation_event::What},
@@ -61,6 +61,74 @@ pub(crate) enum Which {
     Tenant,
     /// All at an endpoint.
     Endpoint(EndpointId),
+    /// All that were given to a registration.
+    Registration(RegistrationId),
+}
+
+impl Which {
+    /// What its condition compares with.
+    fn key(&self, tenant: &TenantId) -> Key {
+        match self {
+            Self::Launch(id) => Key::Id(id.uuid()),
+            Self::Grant(id) => Key::Id(id.uuid()),
+            Self::User(index) => Key::Bytes(index.to_vec()),
+            Self::Tenant => Key::Text(tenant.as_str().to_owned()),
+            Self::Endpoint(id) => Key::Text(id.as_str().to_owned()),
+            Self::Registration(id) => Key::Text(id.as_str().to_owned()),
+        }
+    }
+}
+
+/// Grants of a selector in figures.
+#[derive(Debug, Clone, Default, sqlx::FromRow)]
+pub(crate) struct Figures {
+    pub(crate) alive: i64,
+    pub(crate) alive_of_services: i64,
+    pub(crate) alive_offered: i64,
+    pub(crate) revoked: i64,
+    pub(crate) revoked_of_services: i64,
+    pub(crate) confirmed: i64,
+    pub(crate) pending: i64,
+    pub(crate) failed: i64,
+    pub(crate) not_offered: i64,
+    pub(crate) without_token: i64,
+    pub(crate) last_expires_at: i64,
+}
+
+/// The most ids of grants that are told.
+const IDS: i64 = 1_000;
+
+/// The statements that count, for one condition: figures, and the ids of persons' grants.
+macro_rules! count {
+    ($condition:literal) => {
+        (
+            concat!(
+                "SELECT COALESCE(SUM(CASE WHEN state NOT IN ('revoked', 'dead') THEN 1 ELSE 0 END), 0) AS alive, \
+                 COALESCE(SUM(CASE WHEN state NOT IN ('revoked', 'dead') AND service_scope IS NOT NULL THEN 1 ELSE 0 END), 0) \
+                 AS alive_of_services, \
+                 COALESCE(SUM(CASE WHEN state NOT IN ('revoked', 'dead') AND revocation_endpoint <> '' THEN 1 ELSE 0 END), 0) \
+                 AS alive_offered, \
+                 COALESCE(SUM(CASE WHEN state = 'revoked' THEN 1 ELSE 0 END), 0) AS revoked, \
+                 COALESCE(SUM(CASE WHEN state = 'revoked' AND service_scope IS NOT NULL THEN 1 ELSE 0 END), 0) \
+                 AS revoked_of_services, \
+                 COALESCE(SUM(CASE WHEN state = 'revoked' AND upstream = 'done' THEN 1 ELSE 0 END), 0) AS confirmed, \
+                 COALESCE(SUM(CASE WHEN state = 'revoked' AND upstream = 'pending' THEN 1 ELSE 0 END), 0) AS pending, \
+                 COALESCE(SUM(CASE WHEN state = 'revoked' AND upstream = 'failed' THEN 1 ELSE 0 END), 0) AS failed, \
+                 COALESCE(SUM(CASE WHEN state = 'revoked' AND upstream = 'not_offered' THEN 1 ELSE 0 END), 0) AS not_offered, \
+                 COALESCE(SUM(CASE WHEN state = 'revoked' AND upstream = 'none' THEN 1 ELSE 0 END), 0) AS without_token, \
+                 COALESCE(MAX(CASE WHEN state = 'revoked' AND upstream NOT IN ('done', 'none') THEN access_expires_at END), 0) \
+                 AS last_expires_at \
+                 FROM grants WHERE tenant = $1 AND (state <> 'revoked' OR ended_at >= $2) AND ",
+                $condition
+            ),
+            concat!(
+                "SELECT grant_id FROM grants WHERE tenant = $1 AND (state <> 'revoked' OR ended_at >= $2) \
+                 AND service_scope IS NULL AND ",
+                $condition,
+                " ORDER BY grant_id LIMIT $4"
+            ),
+        )
+    };
 }
 
 /// The statement that revokes, for one condition.
@@ -90,12 +158,14 @@ impl Store {
     ) -> Result<Vec<Revoked>, DbError> {
         let mut tx = self.always.begin().await?;
         lock_head(&mut tx).await?;
-        let (statement, key) = match which {
-            Which::Launch(id) => (revoke!("launch_id = $4"), Key::Id(id.uuid())),
-            Which::Grant(id) => (revoke!("grant_id = $4"), Key::Id(id.uuid())),
-            Which::User(index) => (revoke!("user_index = $4"), Key::Bytes(index.to_vec())),
-            Which::Tenant => (revoke!("tenant = $4"), Key::Text(tenant.as_str().to_owned())),
-            Which::Endpoint(id) => (revoke!("endpoint = $4"), Key::Text(id.as_str().to_owned())),
+        let key = which.key(tenant);
+        let statement = match which {
+            Which::Launch(_) => revoke!("launch_id = $4"),
+            Which::Grant(_) => revoke!("grant_id = $4"),
+            Which::User(_) => revoke!("user_index = $4"),
+            Which::Tenant => revoke!("tenant = $4"),
+            Which::Endpoint(_) => revoke!("endpoint = $4"),
+            Which::Registration(_) => revoke!("registration = $4"),
         };
         let revoked: Vec<Revoked> = match key {
             Key::Id(id) => on_tx!(tx, |c| sqlx::query_as(statement)
@@ -131,6 +201,47 @@ impl Store {
         }
         tx.commit().await?;
         Ok(revoked)
+    }
+
+    /// The grants that `which` covers and that are alive, or were revoked since then; with the ids of persons' grants.
+    pub(crate) async fn figures(
+        &self,
+        tenant: &TenantId,
+        which: &Which,
+        since: Micros,
+    ) -> Result<(Figures, Vec<Uuid>), DbError> {
+        let (statement, ids) = match which {
+            Which::Launch(_) => count!("launch_id = $3"),
+            Which::Grant(_) => count!("grant_id = $3"),
+            Which::User(_) => count!("user_index = $3"),
+            Which::Tenant => count!("tenant = $3"),
+            Which::Endpoint(_) => count!("endpoint = $3"),
+            Which::Registration(_) => count!("registration = $3"),
+        };
+        let key = which.key(tenant);
+        let figures = on_pool!(self.always, |c| {
+            let query = sqlx::query_as(statement).bind(tenant.as_str()).bind(since);
+            let query = match &key {
+                Key::Id(id) => query.bind(*id),
+                Key::Bytes(bytes) => query.bind(bytes.as_slice()),
+                Key::Text(text) => query.bind(text.as_str()),
+            };
+            query.fetch_one(c).await
+        })?;
+        let is_told = matches!(which, Which::Launch(_) | Which::Grant(_) | Which::User(_));
+        if !is_told {
+            return Ok((figures, Vec::new()));
+        }
+        let ids = on_pool!(self.always, |c| {
+            let query = sqlx::query_scalar(ids).bind(tenant.as_str()).bind(since);
+            let query = match &key {
+                Key::Id(id) => query.bind(*id),
+                Key::Bytes(bytes) => query.bind(bytes.as_slice()),
+                Key::Text(text) => query.bind(text.as_str()),
+            };
+            query.bind(IDS).fetch_all(c).await
+        })?;
+        Ok((figures, ids))
     }
 
     /// The rows after `after`, and the highest number they cover. The head is read first: a row committed between the

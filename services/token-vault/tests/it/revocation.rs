@@ -6,10 +6,10 @@ use sallyport_model::ServiceName;
 use sallyport_proto::{
     audit::v1::{Kind, Outcome},
     types::v1::{
-        RevocationEvent, Selector, User, WatchRevocationsRequest, revocation_event::What, selector::By,
-        watch_revocations_response::Item,
+        GrantFigures, RevocationEvent, Selector, User, WatchRevocationsRequest, revocation_event::What,
+        selector::By, watch_revocations_response::Item,
     },
-    vault::v1::{AccessTokenRequest, ExchangeRequest, RevokeRequest},
+    vault::v1::{AccessTokenRequest, CountGrantsRequest, ExchangeRequest, RevokeRequest},
 };
 
 use crate::{
@@ -49,7 +49,9 @@ async fn each_selector_ends_exactly_what_it_names() {
         let elsewhere = world.grant_of("elsewhere").await;
         let foreign = lake(&world).await;
         let by_user = world.grant().await;
+        let by_registration = world.grant_of("basic").await;
         for (selector, dead, alive) in [
+            (By::Registration("basic".to_owned()), &by_registration, &by_launch),
             (By::Launch(launch), &by_launch, &by_grant),
             (By::Grant(by_grant.clone()), &by_grant, &by_user),
             (By::User(user(&world)), &by_user, &elsewhere),
@@ -221,5 +223,53 @@ async fn an_ehr_without_revocation_is_not_asked() {
         assert!(world.sign_in.seen("revoke").is_empty());
         assert_eq!(world.text("SELECT upstream FROM grants").await, "not_offered");
     })
+    .await;
+}
+
+async fn count(world: &World, by: By, since: i64) -> GrantFigures {
+    let request =
+        CountGrantsRequest { tenant: "general".to_owned(), selector: Some(Selector { by: Some(by) }), since };
+    world.client(ServiceName::Operator).count_grants(request).await.unwrap().into_inner()
+}
+
+#[tokio::test]
+async fn grants_are_counted_before_and_after_a_revocation_with_what_each_ehr_made_of_it() {
+    // The sweep may tell the EHR first, and then it is not this call that did.
+    each_with(
+        1,
+        usual,
+        |config| config.sweep_interval_ms = 60_000,
+        |world| async move {
+            let old = world.grant().await;
+            world.revoke(By::Grant(old)).await.unwrap();
+            world.clock.advance(Duration::from_secs(10));
+            let since = world.clock_seconds() * 1_000_000;
+            let main = || By::Endpoint("main".to_owned());
+            let public = world.grant().await;
+            let silent =
+                ExchangeRequest { revocation_endpoint: String::new(), ..world.transaction("public") };
+            let silent = world.exchange(silent).await.unwrap();
+            let neighbour = world.grant_of("elsewhere").await;
+            let before = count(&world, main(), since).await;
+            assert_eq!((before.alive, before.alive_offered, before.revoked), (2, 1, 0));
+            assert!(before.of_persons.is_empty(), "ids are told for a person, a launch or a grant alone");
+            let of_user = count(&world, By::User(user(&world)), since).await;
+            assert!(of_user.of_persons.contains(&public) && of_user.of_persons.contains(&silent.grant_id));
+            // The EHR does not answer: told, with the end of the token.
+            world.sign_in.script("revoke", [Script::Busy(503, 30)]);
+            world.revoke(main()).await.unwrap();
+            eventually("the EHR to be asked", || async { count(&world, main(), since).await.pending == 1 })
+                .await;
+            let after = count(&world, main(), since).await;
+            assert_eq!(
+                (after.alive, after.revoked, after.confirmed, after.pending, after.not_offered),
+                (0, 2, 0, 1, 1),
+                "{after:?}"
+            );
+            assert!(after.last_expires_at >= silent.access_expires_at && after.last_expires_at > since);
+            assert_eq!(count(&world, main(), 0).await.revoked, 3, "those of before too");
+            world.access(&neighbour).await.expect("another endpoint's lives on");
+        },
+    )
     .await;
 }

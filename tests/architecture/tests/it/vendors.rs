@@ -15,8 +15,10 @@ const VENDOR: [&str; 6] =
 const QUESTIONS: [&str; 7] =
     ["==", "!=", "match ", "matches!(", "starts_with(", "ends_with(", "eq_ignore_ascii_case("];
 
-/// The profiles themselves, and the sandbox EHR, which has a name for each product that it imitates.
-const MAY: [&str; 2] = ["crates/vendors/", "services/sandbox-ehr/"];
+/// The profiles themselves; the sandbox EHR, which has a name for each product that it imitates; and an incident's scope,
+/// where an operator names a vendor and nothing behaves otherwise for it.
+const MAY: [&str; 3] =
+    ["crates/vendors/", "services/sandbox-ehr/", "services/launch-auth/src/domain/incident/scope.rs"];
 
 /// The ids of all products, from their modules.
 fn ids() -> BTreeSet<String> {

@@ -296,7 +296,7 @@ pub(super) async fn doors(
             service.allow_list().iter().map(|(method, _)| service_of(method)).collect();
         // A service may keep several contracts; they are behind one door.
         let name = match *contracts.first().context("a service with methods")? {
-            "sallyport.launch.v1.LaunchAuth" => ServiceName::LaunchAuth,
+            "sallyport.launch.v1.LaunchAuth" | "sallyport.launch.v1.Incidents" => ServiceName::LaunchAuth,
             "sallyport.vault.v1.TokenVault" => ServiceName::TokenVault,
             "sallyport.gateway.v1.FhirGateway" => ServiceName::FhirGateway,
             "sallyport.audit.v1.Audit" => ServiceName::Audit,

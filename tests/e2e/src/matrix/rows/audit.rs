@@ -48,6 +48,25 @@ fn prove(tenant: &str, reason: &str) -> Ask {
     })
 }
 
+fn disclosures(tenant: &str, patient: &str, reason: &str) -> Ask {
+    Ask::new(&audit::DisclosuresRequest {
+        tenant: tenant.to_owned(),
+        patient: patient.to_owned(),
+        reason: reason.to_owned(),
+        operator: "the matrix".to_owned(),
+        limit: 10,
+        ..audit::DisclosuresRequest::default()
+    })
+}
+
+fn sign(body: &str, reason: &str) -> Ask {
+    Ask::new(&audit::SignReportRequest {
+        body: body.to_owned(),
+        operator: "the matrix".to_owned(),
+        reason: reason.to_owned(),
+    })
+}
+
 pub(super) const QUERY: Row = Row {
     method: "/sallyport.audit.v1.Audit/Query",
     callers: &[Operator],
@@ -109,5 +128,28 @@ pub(super) const PROVE_RECORD: Row = Row {
         case("no such record", |_| prove("general", "the matrix"), "request.invalid"),
         foreign("another tenant", |_| prove(OTHER, "the matrix"), "request.invalid"),
         case("without a reason", |_| prove("general", ""), "request.invalid"),
+    ],
+};
+
+pub(super) const DISCLOSURES: Row = Row {
+    method: "/sallyport.audit.v1.Audit/Disclosures",
+    callers: &[Operator],
+    harm: |f| disclosures("general", &f.own.patient, "the matrix"),
+    cases: &[
+        case("its tenant", |f| disclosures("general", &f.own.patient, "the matrix"), "ok"),
+        foreign("another tenant", |f| disclosures(OTHER, &f.own.patient, "the matrix"), "ok"),
+        case("nobody named", |_| disclosures("general", "", "the matrix"), "request.invalid"),
+        case("without a reason", |f| disclosures("general", &f.own.patient, ""), "request.invalid"),
+    ],
+};
+
+pub(super) const SIGN_REPORT: Row = Row {
+    method: "/sallyport.audit.v1.Audit/SignReport",
+    callers: &[Operator],
+    harm: |_| sign("{}", "the matrix"),
+    cases: &[
+        case("a report", |_| sign("{}", "the matrix"), "ok"),
+        case("what could be a checkpoint", |_| sign("5\nAAAA", "the matrix"), "request.invalid"),
+        case("without a reason", |_| sign("{}", ""), "request.invalid"),
     ],
 };

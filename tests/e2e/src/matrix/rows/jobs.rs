@@ -36,6 +36,7 @@ fn kill(tenant: &str, reason: &str) -> Ask {
         vendor: String::new(),
         by: "the matrix".to_owned(),
         reason: reason.to_owned(),
+        ..KillRequest::default()
     })
 }
 

@@ -50,6 +50,14 @@ fn withdraw(tenant: &str, by: Option<By>) -> Ask {
     Ask::new(&vault::RevokeRequest { tenant, selector: Some(Selector { by }), reason })
 }
 
+fn count(tenant: &str, by: Option<By>) -> Ask {
+    Ask::new(&vault::CountGrantsRequest {
+        tenant: tenant.to_owned(),
+        selector: Some(Selector { by }),
+        since: 0,
+    })
+}
+
 fn introspect(tenant: &str, grant: &[u8]) -> Ask {
     Ask::new(&vault::IntrospectRequest { tenant: tenant.to_owned(), grant_id: grant.to_vec() })
 }
@@ -121,6 +129,17 @@ pub(super) const REVOKE: Row = Row {
             "request.invalid",
         ),
         case("a selector that names nothing", |_| withdraw("general", None), "request.invalid"),
+    ],
+};
+
+pub(super) const COUNT_GRANTS: Row = Row {
+    method: "/sallyport.vault.v1.TokenVault/CountGrants",
+    callers: &[LaunchAuth, Operator],
+    harm: |f| count("general", Some(By::Grant(f.own.grant.clone()))),
+    cases: &[
+        case("its tenant", |f| count("general", Some(By::Grant(f.own.grant.clone()))), "ok"),
+        foreign("a grant of another tenant", |f| count(OTHER, Some(By::Grant(f.own.grant.clone()))), "ok"),
+        case("a selector that names nothing", |_| count("general", None), "request.invalid"),
     ],
 };
 
