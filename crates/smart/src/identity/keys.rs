@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use super::{IdentityFault, Parts, allowed};
 
+#[cfg(test)]
+mod published_vectors;
+
 /// The largest key set that is read.
 pub const MAX_JWKS_BYTES: usize = 256 * 1024;
 
@@ -84,8 +87,7 @@ impl KeySet {
         let mut is_named_key_known = false;
         for key in self.0.iter().filter(named).filter(|key| key.fits(algorithm)) {
             is_named_key_known |= kid.is_some() && key.id.is_some();
-            let verified = crypto::verify(parts.signature, parts.message.as_bytes(), &key.key, algorithm);
-            if verified.unwrap_or(false) {
+            if key.verifies(parts.message.as_bytes(), parts.signature, algorithm) {
                 return Ok(());
             }
         }
@@ -101,6 +103,11 @@ impl Key {
             _ => Kind::Rsa,
         };
         self.kind == kind && self.algorithm.as_deref().is_none_or(|name| allowed(name) == Some(algorithm))
+    }
+
+    /// Whether it signed these bytes. The signature is in base64url.
+    fn verifies(&self, message: &[u8], signature: &str, algorithm: Algorithm) -> bool {
+        crypto::verify(signature, message, &self.key, algorithm).unwrap_or(false)
     }
 }
 
