@@ -31,7 +31,3 @@ pub mod serve;
 pub mod signals;
 pub mod tokens;
 pub mod witness;
-
-/// A read makes hundreds of short-lived allocations; docs/PERFORMANCE.md says what this allocator saves.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
