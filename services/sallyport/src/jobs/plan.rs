@@ -79,7 +79,7 @@ fn proposals(out: &mut String, plan: &ReconcilePlan, id: &str) {
         );
         line(
             out,
-            "  asked first. `sallyport audit query` finds the approval, and with it the patient, by the proposal's id",
+            "  asked first. In `sallyport audit --tenant … --reason …` the approval names the proposal's id and the patient",
         );
     }
     let written = of("undo");
