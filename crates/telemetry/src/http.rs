@@ -7,11 +7,14 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use sallyport_model::{RequestId, SystemClock};
 use tracing::Instrument;
 
-use crate::propagate;
+use crate::{
+    metrics::{Histogram, Metrics},
+    propagate,
+};
 
 /// The header that carries the request id both ways.
 pub const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -24,6 +27,23 @@ pub struct Incoming(pub RequestId);
 /// whoever has verified the peer.
 #[derive(Clone, Copy, Debug)]
 pub struct FromHouse;
+
+/// How long requests took, by method, route and status: `http.server.request.duration` of OpenTelemetry's HTTP conventions
+/// as Prometheus names it. Whoever dresses a router gives it to its requests as an extension, outside [`trace_requests`].
+#[derive(Clone)]
+pub struct Durations(Histogram);
+
+impl Durations {
+    /// Registers them; twice is once.
+    #[must_use]
+    pub fn new(metrics: &Metrics) -> Self {
+        Self(metrics.histogram(
+            "http_server_request_duration_seconds",
+            "Time from a request's head to its answer's head. A client that went away has no status.",
+            &["http_request_method", "http_route", "http_response_status_code"],
+        ))
+    }
+}
 
 /// axum middleware (`axum::middleware::from_fn(trace_requests)`, as a layer of the router): gives the request its id,
 /// opens its span, writes its one finishing line. A request id from outside is taken only when it is a UUID.
@@ -58,12 +78,13 @@ pub async fn trace_requests(mut request: Request, next: Next) -> Response {
     } else {
         propagate::set_parent_from_outside(&span, request.headers());
     }
-    let line = FinishingLine { method, route, id, started: Instant::now(), status: None };
+    let durations = request.extensions().get::<Durations>().cloned();
+    let line = FinishingLine { method, route, id, started: Instant::now(), status: None, durations };
     async move {
         let mut line = line;
         let mut response = next.run(request).await;
         let status = response.status();
-        line.status = Some(status.as_u16());
+        line.status = Some(status);
         tracing::Span::current().record("http.response.status_code", status.as_u16());
         if status.is_server_error() {
             tracing::Span::current().record("otel.status_code", "ERROR");
@@ -99,21 +120,58 @@ struct FinishingLine {
     route: String,
     id: RequestId,
     started: Instant,
-    status: Option<u16>,
+    status: Option<StatusCode>,
+    durations: Option<Durations>,
 }
 
 impl Drop for FinishingLine {
     fn drop(&mut self) {
-        let duration_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let duration = self.started.elapsed();
+        if let Some(Durations(histogram)) = &self.durations {
+            let status = self.status.as_ref().map_or("", StatusCode::as_str);
+            histogram.observe(&[self.method, &self.route, status], duration.as_secs_f64());
+        }
+        let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let outcome = if self.status.is_some() { "answered" } else { "abandoned" };
         tracing::info!(
             http.request.method = self.method,
             http.route = self.route,
-            http.response.status_code = self.status,
+            http.response.status_code = self.status.map(|status| status.as_u16()),
             request.id = %self.id,
             outcome,
             duration_us,
             "request finished"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Extension, Router, body::Body, middleware, routing::get};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn durations_are_kept_by_route_and_status_and_never_by_path() {
+        let metrics = Metrics::new();
+        let router = Router::new()
+            .route("/fhir/{launch}/{*path}", get(|| async { "" }))
+            .route("/broken", get(|| async { StatusCode::BAD_GATEWAY }))
+            .layer(middleware::from_fn(trace_requests))
+            .layer(Extension(Durations::new(&metrics)));
+        for path in ["/fhir/canary/Patient/canary", "/broken"] {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let _answer = router.clone().oneshot(request).await.unwrap();
+        }
+        let text = metrics.render();
+        for (route, status) in [("/fhir/{launch}/{*path}", "200"), ("/broken", "502")] {
+            let line = format!(
+                "http_server_request_duration_seconds_count{{http_request_method=\"GET\",\
+                 http_response_status_code=\"{status}\",http_route=\"{route}\"}} 1"
+            );
+            assert!(text.contains(&line), "{line} is not in {text}");
+        }
+        assert!(!text.contains("canary"), "{text}");
     }
 }

@@ -101,7 +101,7 @@ pub async fn start_some(
     }
     let gateway = peers.transport(ServiceName::Edge, ServiceName::FhirGateway)?;
     let own = edge::own_front_end(gateway, Arc::clone(&site.registry));
-    let door = edge::dressed(public.merge(own), site.config.server.max_body_bytes);
+    let door = edge::dressed(public.merge(own), site.config.server.max_body_bytes, &site.base.metrics());
 
     running.lets_go_of(job_worker);
     show_registry(&site);

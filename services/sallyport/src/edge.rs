@@ -7,11 +7,16 @@ mod own_front_end;
 use std::sync::Arc;
 
 use axum::{
-    Router, extract::DefaultBodyLimit, http::StatusCode, middleware, response::IntoResponse, routing::any,
+    Extension, Router, extract::DefaultBodyLimit, http::StatusCode, middleware, response::IntoResponse,
+    routing::any,
 };
 use sallyport_model::Code;
 use sallyport_registry::Registry;
 use sallyport_rpc::Transport;
+use sallyport_telemetry::{
+    http::{Durations, trace_requests},
+    metrics::Metrics,
+};
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub(crate) use forward::{Houses, forwarding};
@@ -25,14 +30,15 @@ pub(crate) fn own_front_end(gateway: Transport, registry: Arc<Registry>) -> Rout
         .with_state(Arc::new(own))
 }
 
-/// What every public router wears: a bound on bodies, an answer to panics and to unknown paths, a span and a line for
-/// each request.
-pub(crate) fn dressed(router: Router, max_body_bytes: usize) -> Router {
+/// What every public router wears: a bound on bodies, an answer to panics and to unknown paths, a span, a line and a
+/// duration for each request.
+pub(crate) fn dressed(router: Router, max_body_bytes: usize, metrics: &Metrics) -> Router {
     router
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(max_body_bytes))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(sallyport_telemetry::http::trace_requests))
+        .layer(middleware::from_fn(trace_requests))
+        .layer(Extension(Durations::new(metrics)))
 }
 
 async fn nothing_here() -> impl IntoResponse {

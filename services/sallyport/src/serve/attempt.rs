@@ -125,7 +125,8 @@ impl Attempt<'_> {
 impl Started {
     /// Opens the doors.
     pub(super) fn open(mut self, doors: Doors, identity: &Identity, config: &File) -> Opened {
-        let http = self.http.map(|router| edge::dressed(router, config.server.max_body_bytes));
+        let metrics = self.base.metrics();
+        let http = self.http.map(|router| edge::dressed(router, config.server.max_body_bytes, &metrics));
         if let Some(router) = &http {
             self.running.serve(doors.public, router);
         }

@@ -10,4 +10,5 @@ mod secrecy;
 mod sources;
 mod supply;
 mod vendors;
+mod watching;
 mod workspace;
