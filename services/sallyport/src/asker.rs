@@ -7,7 +7,7 @@ mod look_door;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
-use sallyport_model::{EndpointId, LaunchId, PatientId, Secret, TenantId};
+use sallyport_model::{EndpointId, LaunchId, PatientId, RegistrationId, Secret, TenantId};
 use sallyport_registry::Endpoint;
 use serde_json::Value;
 use url::Url;
@@ -57,7 +57,7 @@ impl Asker {
     /// Opens the way that the arguments say.
     ///
     /// # Errors
-    /// When there is no such endpoint, the launch is not open, or nobody said how the endpoint is looked at.
+    /// When there is no such endpoint, the launch is not open or is one at another endpoint, or nobody said how the endpoint is looked at.
     pub(crate) async fn open(args: &AskerArgs, tenant: &str, endpoint: &str) -> anyhow::Result<Self> {
         let config = config::load(args.place.config.as_deref())?;
         let folder = args.place.data_dir.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR));
@@ -95,6 +95,12 @@ impl Asker {
         let session = door.get(&app.join(&format!("/session/{launch}"))?).await?;
         ensure!(session.status == 200, "the launch is not open (status {}): launch again", session.status);
         let session = session.json()?;
+        // What is read is the launch's EHR, whatever the arguments say: one that is not of the named endpoint would have
+        // that one certified by another's answers.
+        let of =
+            session.get("registration").and_then(Value::as_str).and_then(|id| RegistrationId::parse(id).ok());
+        let of = of.and_then(|of| registry.registration(&of)).map(|of| (&of.tenant.id, &of.endpoint.id));
+        ensure!(of == Some((&tenant, &id)), "the launch is not one at endpoint {id} of tenant {tenant}");
         let patient = session.pointer("/tokenResponse/patient").and_then(Value::as_str);
         let patient = patient.and_then(|id| PatientId::parse(id).ok());
         let patients = vec![patient.context("the launch has no patient in context")?];

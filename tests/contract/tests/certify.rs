@@ -5,10 +5,38 @@ use std::path::PathBuf;
 
 use sallyport::{
     certify::{self, row::State},
-    cli::{AskerArgs, CertifyArgs},
+    cli::{AskerArgs, CertifyArgs, ReconcileArgs},
     demo::{browser::Browser, ehr_launch},
+    reconcile,
 };
+use sallyport_clinical::Mapping;
 use sallyport_test_e2e::world::World;
+
+/// A tenant at whose endpoint nobody has launched.
+const ELSEWHERE: &str = r#"[tenant]
+id = "elsewhere"
+name = "Elsewhere"
+environment = "sandbox"
+time_zone = "America/New_York"
+
+[[endpoint]]
+id = "ehr"
+name = "An EHR of somebody else's"
+vendor = "sandbox"
+fhir_base = "https://ehr.example/fhir"
+authorize_origins = ["https://ehr.example"]
+token_origins = ["https://ehr.example"]
+frame_ancestors = ["https://ehr.example"]
+
+[policy]
+jurisdiction = "US-MA"
+
+[[policy.rule]]
+name = "treatment"
+purposes = ["TREAT"]
+types = ["*"]
+permit = true
+"#;
 
 /// A person's launch.
 fn asker(world: &World, launch: String, cookie_file: PathBuf) -> AskerArgs {
@@ -21,9 +49,8 @@ fn asker(world: &World, launch: String, cookie_file: PathBuf) -> AskerArgs {
     }
 }
 
-/// Certifies the instance's own EHR as that product.
-async fn certified(profile: &str, rows: Option<PathBuf>) -> anyhow::Result<(certify::Report, World)> {
-    let world = World::start_with(&format!("[sandbox_ehr]\nprofile = \"{profile}\"\n")).await?;
+/// A person launches at the instance's own EHR and leaves the session's cookie in a file, as the page tells people to.
+async fn launched(world: &World) -> anyhow::Result<AskerArgs> {
     let mut browser = Browser::new();
     let launched = ehr_launch(&world.outside, &mut browser, "pat-0001").await?;
     let name = sallyport_model::session::cookie_name(launched.launch);
@@ -31,12 +58,18 @@ async fn certified(profile: &str, rows: Option<PathBuf>) -> anyhow::Result<(cert
     let cookie = sallyport_model::session::cookies(&cookies).find(|(known, _)| *known == name);
     let file = world.data().join("cookie");
     std::fs::write(&file, format!("{}\n", cookie.map(|(_, value)| value).unwrap_or_default()))?;
+    Ok(asker(world, launched.launch.to_string(), file))
+}
+
+/// Certifies the instance's own EHR as that product.
+async fn certified(profile: &str, rows: Option<PathBuf>) -> anyhow::Result<(certify::Report, World)> {
+    let world = World::start_with(&format!("[sandbox_ehr]\nprofile = \"{profile}\"\n")).await?;
     let args = CertifyArgs {
         endpoint: "sandbox".to_owned(),
         tenant: "general".to_owned(),
         json: false,
         rows,
-        asker: asker(&world, launched.launch.to_string(), file),
+        asker: launched(&world).await?,
     };
     Ok((certify::certify(&args).await?, world))
 }
@@ -90,5 +123,43 @@ async fn a_launch_that_is_not_open_certifies_nothing() -> anyhow::Result<()> {
     };
     let refused = certify::certify(&args).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
     anyhow::ensure!(refused.contains("not open"), "{refused}");
+    world.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mapping_is_tried_on_the_chart_of_a_launch_and_on_no_other_endpoints() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let tenants = folder.path().join("data/tenants");
+    std::fs::create_dir_all(&tenants)?;
+    std::fs::write(tenants.join("elsewhere.toml"), ELSEWHERE)?;
+    let world = World::start_in(folder, "").await?;
+    let mut args = ReconcileArgs {
+        bundles: None,
+        endpoint: Some("sandbox".to_owned()),
+        tenant: Some("general".to_owned()),
+        from: None,
+        to: Mapping::V2026_2,
+        fhir_version: None,
+        values: false,
+        json: false,
+        asker: launched(&world).await?,
+    };
+    let report = reconcile::examine(&args).await?;
+    anyhow::ensure!(report.charts == 1 && report.resources > 20 && report.unread.is_empty(), "{report}");
+    anyhow::ensure!(!report.lines.is_empty(), "the second mapping changes something: {report}");
+    let told = format!("{report}{}", serde_json::to_string(&report)?);
+    for secret in ["pat-0001", "canary", "such as"] {
+        anyhow::ensure!(!told.contains(secret), "{secret} is in {told}");
+    }
+    args.to = Mapping::V2026_1;
+    let same = reconcile::examine(&args).await?;
+    anyhow::ensure!(same.lines.is_empty() && same.resources == report.resources, "{same}");
+
+    // The same launch, named as if it were one at somebody else's EHR.
+    (args.tenant, args.endpoint) = (Some("elsewhere".to_owned()), Some("ehr".to_owned()));
+    let asked = world.outside.requests(0).await?.len();
+    let refused = reconcile::examine(&args).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
+    anyhow::ensure!(refused.contains("not one at endpoint ehr of tenant elsewhere"), "{refused}");
+    anyhow::ensure!(world.outside.requests(0).await?.len() == asked, "nobody was asked");
     world.stop().await
 }

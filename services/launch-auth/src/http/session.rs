@@ -233,6 +233,7 @@ fn describe(app: &App, session: &Session) -> Value {
         "apiUrl": app.config.absolute(&format!("/api/{}", session.launch)),
         "tokenResponse": context,
         "app": session.app.as_str(),
+        "registration": session.registration.as_str(),
         "isEhrLaunch": session.is_ehr_launch,
         "user": session.user.as_ref().map(|user| json!({
             "display": session.user_display.as_ref().map(|d| d.0.as_str()),
