@@ -4,6 +4,7 @@
 
 mod counters;
 mod cpu;
+mod exports;
 mod instructions;
 mod launch;
 mod load;
@@ -20,7 +21,7 @@ use clap::Parser;
 use serde_json::json;
 
 use report::Table;
-use roles::{ehr, gateway};
+use roles::{bulk, ehr, gateway};
 
 /// The bench.
 #[derive(Parser)]
@@ -44,12 +45,17 @@ enum Command {
     Launch(launch::LaunchArgs),
     /// Instructions per warm read, by valgrind.
     Instructions(instructions::InstructionsArgs),
+    /// CPU and memory of a bulk export.
+    Exports(exports::ExportsArgs),
     /// A role that the driver starts: the gateway.
     #[command(hide = true)]
     Gateway(gateway::GatewayArgs),
     /// A role that the driver starts: the EHR.
     #[command(hide = true)]
     Ehr,
+    /// A role that the driver starts: an EHR that exports.
+    #[command(hide = true)]
+    Bulk(bulk::BulkArgs),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -65,6 +71,7 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
     let figures = match cli.command {
         Command::Gateway(args) => return Box::pin(gateway::run(args)).await,
         Command::Ehr => return ehr::run().await,
+        Command::Bulk(args) => return bulk::run(args).await,
         Command::Reads(args) => {
             let found = reads::run(&args).await?;
             table.heading("CPU per warm read, µs (user + system, whole process)");
@@ -90,6 +97,17 @@ async fn run(cli: Cli) -> anyhow::Result<()> {
             table.heading("A launch: /launch and /callback");
             table.line("our own, ms", found.own_ms, 1);
             table.line("calls to the EHR, ms", found.ehr_ms, 1);
+            json!(found)
+        }
+        Command::Exports(args) => {
+            let found = exports::run(&args).await?;
+            for export in &found {
+                table.heading(&export.name);
+                table.line("MB for a second of CPU", export.mb_per_core_second, 1);
+                table.line("share of a RawValue pass", export.of_raw_pass, 2);
+                table.line("peak, MiB resident", export.peak_mib, 1);
+                table.text(&format!("{:<28}{:>10.2}", "stored for each MB", export.stored));
+            }
             json!(found)
         }
         Command::Instructions(args) => {

@@ -1,5 +1,6 @@
-//! What this program is when the driver starts it again: the EHR, or the gateway.
+//! What this program is when the driver starts it again: an EHR, or the gateway.
 
+pub(crate) mod bulk;
 pub(crate) mod collector;
 pub(crate) mod ehr;
 pub(crate) mod gateway;
