@@ -51,6 +51,9 @@ pub async fn the_database_is_gone() -> anyhow::Result<()> {
         ensure!(launch.text().contains("service.unavailable"), "the launch's refusal says why");
         ensure!(asked.elapsed() < Duration::from_secs(15), "the refusal took {:?}", asked.elapsed());
         stack.until_ready("launch-auth-1", false).await?;
+        lasts(gone).await;
+        let late = person.read(outside).await?;
+        ensure!(late == Some(503), "an open chart answers {late:?} at the end of the outage");
         anyhow::Ok(())
     }
     .await;
@@ -75,6 +78,10 @@ pub async fn the_cache_is_gone() -> anyhow::Result<()> {
             ensure!(person.read(outside).await? == Some(200), "a read fails");
             let other = Person::launch(outside, number).await?;
             ensure!(other.read(outside).await? == Some(200), "a new launch does not read");
+        }
+        while gone.elapsed() < outage() {
+            ensure!(person.read(outside).await? == Some(200), "a read fails");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         anyhow::Ok(())
     }
@@ -123,6 +130,7 @@ pub async fn the_audit_service_is_gone() -> anyhow::Result<()> {
     stack.kill(&["audit-1"]).await?;
     let gone = Instant::now();
     let during = load.more(200).await;
+    lasts(gone).await;
     stack.start(&["audit-1"]).await?;
     during?;
     let answers = load.end().await;
@@ -156,6 +164,7 @@ pub async fn the_ehr_is_gone() -> anyhow::Result<()> {
         // Five failures in a row open the circuit of each gateway; a retry of a read may be among them.
         let most = 12 * stack.replicas("fhir-gateway")?.len();
         ensure!(asked <= most, "{asked} calls reached an EHR that fails");
+        lasts(gone).await;
         anyhow::Ok(())
     }
     .await;
@@ -186,6 +195,11 @@ async fn goes_on(stack: &Stack, person: &Person) -> anyhow::Result<()> {
     let again = Person::launch(outside, 1).await.context("a launch afterwards")?;
     ensure!(again.read(outside).await? == Some(200), "a new launch reads");
     Ok(())
+}
+
+/// Until the outage is as long as it is to be.
+async fn lasts(gone: Instant) {
+    tokio::time::sleep_until(gone + outage()).await;
 }
 
 fn seen(server: &str, gone: Instant) -> anyhow::Result<()> {
