@@ -11,7 +11,9 @@ use std::{
 use anyhow::{Context, ensure};
 use sallyport::{operator, ready::Ready};
 use sallyport_model::ServiceName;
-use sallyport_proto::jobs::v1::{GetRunRequest, Run, StartRequest, jobs_client::JobsClient};
+use sallyport_proto::jobs::v1::{
+    ControlRequest, ExportEffect, GetRunRequest, Run, StartRequest, jobs_client::JobsClient,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -101,7 +103,7 @@ struct One {
 async fn one(binary: &Path, files: usize, compress: bool) -> anyhow::Result<One> {
     let folder = tempfile::tempdir()?;
     let (_ehr, serving) = Process::role(&["bulk", "--files", &files.to_string()], folder.path(), "ehr")?;
-    let (process, ready) = start(binary, folder.path(), &serving, compress).await?;
+    let (process, ready) = start(binary, folder.path(), &serving, compress)?;
     let mut jobs = JobsClient::new(operator::reach(&ready.place(), ServiceName::JobWorker).await?);
     let before = cpu::of_tree(process.pid())?;
     let begun = Instant::now();
@@ -124,26 +126,25 @@ async fn one(binary: &Path, files: usize, compress: bool) -> anyhow::Result<One>
     let cpu = cpu::of_tree(process.pid())?.saturating_sub(before);
     let peak_mib = cpu::peak_mib(process.pid())?;
     let log = || fs::read_to_string(&process.log).unwrap_or_default();
-    whole(&run, files).with_context(|| log().lines().rev().take(5).collect::<Vec<_>>().join("\n"))?;
+    let (by, reason) = ("the bench".to_owned(), "the bench".to_owned());
+    let request = ControlRequest { run_id, by, reason };
+    let export = jobs.reconcile_run(request).await?.into_inner().export.unwrap_or_default();
+    whole(&run, &export, files)
+        .with_context(|| log().lines().rev().take(5).collect::<Vec<_>>().join("\n"))?;
     Ok(One { cpu, peak_mib, stored: size(&folder.path().join("data/exports"))? })
 }
 
-fn whole(run: &Run, files: usize) -> anyhow::Result<()> {
-    let progress = run.progress.clone().unwrap_or_default();
-    let expected = i64::try_from(files * bulk::LINES)?;
+fn whole(run: &Run, export: &ExportEffect, files: usize) -> anyhow::Result<()> {
+    let (files, resources) = (i64::try_from(files)?, i64::try_from(files * bulk::LINES)?);
+    let quarantined = run.progress.as_ref().map_or(0, |progress| progress.quarantined);
     ensure!(
-        run.state == "done" && progress.quarantined == 0 && progress.resources == expected,
-        "{expected} resources expected: {run:?}"
+        run.state == "done" && quarantined == 0 && export.files == files && export.resources == resources,
+        "{resources} resources in {files} files expected: {export:?} {run:?}"
     );
     Ok(())
 }
 
-async fn start(
-    binary: &Path,
-    folder: &Path,
-    ehr: &Serving,
-    compress: bool,
-) -> anyhow::Result<(Process, Ready)> {
+fn start(binary: &Path, folder: &Path, ehr: &Serving, compress: bool) -> anyhow::Result<(Process, Ready)> {
     let tenants = folder.join("data/tenants");
     fs::create_dir_all(&tenants)?;
     let tenant = TENANT.replace("{ehr}", &format!("http://{}", ehr.address));
@@ -155,13 +156,7 @@ async fn start(
     command.arg("--data-dir").arg(folder.join("data")).arg("--ready-file").arg(&ready);
     command.stdout(fs::File::create(folder.join("out"))?);
     let process = Process::start(command, folder, "up")?;
-    let begun = Instant::now();
-    while !ready.exists() {
-        ensure!(begun.elapsed() < Duration::from_secs(60) && cpu::of_tree(process.pid()).is_ok(), {
-            fs::read_to_string(&process.log).unwrap_or_default()
-        });
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    process.until_ready(&ready)?;
     Ok((process, Ready::read(&ready)?))
 }
 
@@ -211,6 +206,7 @@ issuer = "{ehr}"
 authorize_origins = ["{ehr}"]
 token_origins = ["{ehr}"]
 jwks_origins = ["{ehr}"]
+bulk_origins = ["{ehr}"]
 frame_ancestors = ["{ehr}"]
 
 [[endpoint.override]]

@@ -48,13 +48,8 @@ pub(crate) async fn run(args: &LaunchArgs) -> anyhow::Result<Launches> {
     command.arg("--data-dir").arg(folder.path().join("data"));
     command.stdout(std::fs::File::create(folder.path().join("out"))?);
     let process = Process::start(command, folder.path(), "up")?;
-    for _ in 0..600 {
-        if ready.exists() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    let ready = Ready::read(&ready).context(std::fs::read_to_string(&process.log).unwrap_or_default())?;
+    process.until_ready(&ready)?;
+    let ready = Ready::read(&ready)?;
     let outside = Outside::connect(&ready).await?;
     let patients = outside.patients().await?;
     let (mut own_ms, mut ehr_ms) = (Vec::new(), Vec::new());

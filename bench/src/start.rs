@@ -39,12 +39,6 @@ pub(crate) struct Start {
     pub(crate) idle_mib: Spread,
 }
 
-/// How often somebody looks whether it is ready.
-const LOOK_EVERY: Duration = Duration::from_millis(1);
-
-/// Nothing takes longer, not even on a busy machine.
-const READY_WITHIN: Duration = Duration::from_secs(60);
-
 /// After this a process that nobody asks anything is idle.
 const IDLE_AFTER: Duration = Duration::from_secs(2);
 
@@ -106,12 +100,7 @@ fn measure(
         command.stdout(fs::File::create(folder.path().join("out"))?);
         let begun = Instant::now();
         let process = Process::start(command, folder.path(), "start")?;
-        while !ready.exists() {
-            ensure!(begun.elapsed() < READY_WITHIN && cpu::of_tree(process.pid()).is_ok(), {
-                fs::read_to_string(&process.log).unwrap_or_default()
-            });
-            std::thread::sleep(LOOK_EVERY);
-        }
+        process.until_ready(&ready)?;
         ready_ms.push(begun.elapsed().as_secs_f64() * 1e3);
         let used = cpu::of_tree(process.pid()).context("it runs")?;
         cpu_ms.push(used.as_secs_f64() * 1e3);

@@ -19,10 +19,14 @@ pub(crate) use express::Express;
 pub(crate) use nginx::{nginx, nginx_command};
 
 use crate::{
+    cpu,
     load::{Load, get},
     roles::Serving,
     sessions::Launch,
 };
+
+/// How often somebody looks whether it is ready.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Nothing that is started here takes longer, not even on a busy machine.
 const START_WITHIN: Duration = Duration::from_secs(60);
@@ -96,6 +100,21 @@ impl Process {
     /// Its number.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until the product has written its ready file.
+    ///
+    /// # Errors
+    /// When it ends before that, or does not come to it.
+    pub(crate) fn until_ready(&self, ready: &Path) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while !ready.exists() {
+            ensure!(begun.elapsed() < START_WITHIN && cpu::of_tree(self.pid()).is_ok(), {
+                std::fs::read_to_string(&self.log).unwrap_or_default()
+            });
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
     }
 
     /// Waits until it listens on a port that was free a moment ago.

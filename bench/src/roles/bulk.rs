@@ -14,7 +14,7 @@ use super::Serving;
 use crate::load::find;
 
 /// Lines of a file: about 20 MB.
-pub(crate) const LINES: usize = 16_000;
+pub(crate) const LINES: usize = 18_000;
 
 /// Lines that are written at a time.
 const AT_ONCE: usize = 250;
