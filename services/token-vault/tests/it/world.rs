@@ -332,6 +332,11 @@ impl World {
     /// Rotates everything and waits until it is done.
     pub(crate) async fn rotate(&self) -> KeyStatusResponse {
         self.start_rotation().await;
+        self.rotated().await
+    }
+
+    /// The last rotation that was asked for, when it is done.
+    pub(crate) async fn rotated(&self) -> KeyStatusResponse {
         eventually("the rotation", || async {
             self.keys().await.rotation.is_some_and(|rotation| rotation.closed_at > 0)
         })
