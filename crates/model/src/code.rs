@@ -105,6 +105,11 @@ codes! {
     SessionExpired = "session.expired", Unauthenticated, "The session ended because it was not used for a while or reached its longest time.", "Start the app again from the EHR.";
     SessionRevoked = "session.revoked", Unauthenticated, "The session was ended by you or by an administrator.", "Start the app again from the EHR.";
     SessionCookieBlocked = "session.cookie_blocked", Unauthenticated, "The browser did not keep the app's cookie inside the EHR's frame.", "Open the app in a new window.";
+    ConsoleSignedOut = "console.signed_out", Unauthenticated, "Nobody is signed in at the console in this browser.", "Sign in again.";
+    ConsoleEnded = "console.ended", Unauthenticated, "The session at the console is over.", "Sign in again.";
+    ConsoleLinkUsed = "console.link_used", Denied, "The sign-in link was used already, is too old, or was never made.", "Ask for a new one: sallyport console.";
+    ConsoleNotPermitted = "console.not_permitted", Denied, "Your role at the console does not allow this.", "Somebody with that right can do it; docs/CONSOLE.md says which roles have which.";
+    ConsoleTenantDenied = "console.tenant_denied", Denied, "You are not signed in for this tenant.", "Choose one of your tenants.";
     RequestCrossSite = "request.cross_site", Denied, "The request came from another site.", "Use the app's own page.";
     GrantUncertain = "grant.uncertain", Unauthenticated, "It is not known whether the EHR renewed the sign-in, and asking twice could end it.", "Start the app again from the EHR; nothing was lost.";
     GrantDead = "grant.dead", Unauthenticated, "The EHR ended this sign-in.", "Start the app again from the EHR.";

@@ -6,6 +6,7 @@ pub mod access;
 pub mod clock;
 pub mod code;
 pub mod ids;
+pub mod operator;
 pub mod planted;
 pub mod scope;
 pub mod secret;

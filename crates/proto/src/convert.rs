@@ -3,9 +3,10 @@
 use sallyport_model::{
     Actor, EndpointId, FeatureId, GrantId, JobId, LaunchId, RecordId, RegistrationId, RequestId, RunId,
     TenantId, User,
+    operator::{Operator, Role, Tenants},
 };
 
-use crate::types::v1 as pb;
+use crate::{launch::v1 as console, types::v1 as pb};
 
 /// A field of a message that is missing or malformed. Names the field, never its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -91,6 +92,74 @@ impl From<&Actor> for pb::Actor {
         };
         Self { kind: Some(kind) }
     }
+}
+
+/// The issuer under which who runs the house appears in records.
+pub const OPERATOR_ISSUER: &str = "urn:sallyport:operator";
+
+/// An operator as the actor of a record; without a name nobody is known.
+pub fn operator_actor(name: &str) -> pb::Actor {
+    if name.trim().is_empty() {
+        return anonymous();
+    }
+    let user = pb::User {
+        issuer: OPERATOR_ISSUER.to_owned(),
+        subject: name.to_owned(),
+        fhir_user: String::new(),
+    };
+    pb::Actor { kind: Some(pb::actor::Kind::User(user)) }
+}
+
+/// Reads a role.
+///
+/// # Errors
+/// [`InvalidField`] when it is none.
+pub fn role(number: i32) -> Result<Role, InvalidField> {
+    match console::Role::try_from(number) {
+        Ok(console::Role::Viewer) => Ok(Role::Viewer),
+        Ok(console::Role::Operator) => Ok(Role::Operator),
+        Ok(console::Role::Auditor) => Ok(Role::Auditor),
+        Ok(console::Role::Security) => Ok(Role::Security),
+        Ok(console::Role::Unspecified) | Err(_) => Err(InvalidField("role")),
+    }
+}
+
+/// A role as messages carry it.
+pub fn role_number(role: Role) -> i32 {
+    let role = match role {
+        Role::Viewer => console::Role::Viewer,
+        Role::Operator => console::Role::Operator,
+        Role::Auditor => console::Role::Auditor,
+        Role::Security => console::Role::Security,
+    };
+    role.into()
+}
+
+/// Reads for which tenants somebody is there: `all`, or the names alone.
+///
+/// # Errors
+/// [`InvalidField`] for names beside `all`, for no name without it, and for what is no name.
+pub fn tenants(all: bool, names: &[String]) -> Result<Tenants, InvalidField> {
+    match (all, names) {
+        (true, []) => Ok(Tenants::All),
+        (false, [_, ..]) => names.iter().map(|name| tenant(name)).collect::<Result<_, _>>().map(Tenants::Some),
+        _ => Err(InvalidField("tenants")),
+    }
+}
+
+/// Reads somebody at the console.
+///
+/// # Errors
+/// [`InvalidField`].
+pub fn operator(message: &console::Operator) -> Result<Operator, InvalidField> {
+    Ok(Operator {
+        session: uuid::Uuid::from_slice(&message.session_id).map_err(|_length| InvalidField("session_id"))?,
+        name: message.name.clone(),
+        role: role(message.role)?,
+        tenants: tenants(message.all_tenants, &message.tenants)?,
+        idle_expires_at: message.idle_expires_at,
+        absolute_expires_at: message.absolute_expires_at,
+    })
 }
 
 /// Whether a reason, or the name of who gives it, may stand in a record: 1 to 200 characters, none a control character.

@@ -4,6 +4,7 @@
 //! never metadata. A method without a row in its service's [`AllowList`] can be called by nobody.
 
 mod client;
+pub mod console;
 mod deadline;
 mod error;
 pub mod forwarded;

@@ -8,7 +8,10 @@ use tonic::{Status, body::Body, service::Routes};
 use tower::ServiceExt;
 use tracing::Instrument;
 
-use crate::{deadline, status};
+use crate::{
+    console::{ConsoleList, Door, Sessions},
+    deadline, status,
+};
 
 /// Method path (`/sallyport.vault.v1.TokenVault/Exchange`) and who may call it.
 pub type AllowList = &'static [(&'static str, &'static [ServiceName])];
@@ -50,12 +53,24 @@ pub fn with_request_id<T>(message: T, id: RequestId) -> tonic::Request<T> {
 pub struct Served {
     routes: Routes,
     allow: AllowList,
+    console: Option<Door>,
 }
 
 impl Served {
     /// Puts `routes` behind `allow`.
     pub fn new(routes: Routes, allow: AllowList) -> Self {
-        Self { routes, allow }
+        Self { routes, allow, console: None }
+    }
+
+    /// Lets who is signed in at the console call what stands in `list`, by way of `web`.
+    #[must_use]
+    pub fn at_console(self, list: ConsoleList, sessions: Sessions) -> Self {
+        Self { console: Some(Door::new(list, sessions)), ..self }
+    }
+
+    /// What may be called from the console, for the authorisation matrix.
+    pub fn console_list(&self) -> ConsoleList {
+        self.console.as_ref().map_or(&[], |door| door.list)
     }
 
     /// The allow-list, for the authorisation matrix.
@@ -73,6 +88,8 @@ impl Served {
             .allow
             .iter()
             .any(|(path, callers)| *path == request.uri().path() && callers.contains(&caller));
+        let door = self.console.clone().filter(|_| caller == ServiceName::Web && !permitted);
+        let door = door.and_then(|door| door.rights(request.uri().path()).map(|rights| (door, rights)));
         let limit = deadline::asked(request.headers());
         let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
         let span = tracing::info_span!(
@@ -85,8 +102,13 @@ impl Served {
         request.extensions_mut().insert(Caller(caller));
         let routes = self.routes.clone();
         async move {
-            if !permitted {
-                return status(Code::CallerDenied).into_http();
+            match door {
+                _ if permitted => {}
+                Some((door, rights)) => match door.admit(request.headers(), rights).await {
+                    Ok(operator) => drop(request.extensions_mut().insert(operator)),
+                    Err(code) => return status(code).into_http(),
+                },
+                None => return status(Code::CallerDenied).into_http(),
             }
             match tokio::time::timeout(limit, deadline::within(limit, routes.oneshot(request))).await {
                 Ok(Ok(response)) => response,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sallyport_model::{EndpointId, PatientId, TenantId, User};
 use sallyport_proto::audit::v1::{Kind, Outcome, Record};
 
-use super::{Domain, people::Person, query::operator};
+use super::{Domain, people::Person};
 use crate::Error;
 
 /// Who asks for an erasure and why; both are recorded, sealed like any user and reason.
@@ -59,7 +59,7 @@ impl Erasure {
             kind: Kind::Operator.into(),
             tenant: tenant.as_str().to_owned(),
             endpoint: person.endpoint().to_owned(),
-            actor: Some(operator(&order.operator)),
+            actor: Some(sallyport_proto::convert::operator_actor(&order.operator)),
             purpose: "HSYSADMIN".to_owned(),
             interaction: "erase".to_owned(),
             detail: order.reference.clone(),

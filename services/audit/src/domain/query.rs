@@ -7,7 +7,6 @@ use sallyport_model::{TenantId, code::Kind as CodeKind};
 use sallyport_proto::{
     audit::v1::{Kind, Outcome, Phase, QueryRequest, QueryResponse, Record},
     convert,
-    types::v1::{Actor, User, actor},
 };
 use uuid::Uuid;
 
@@ -20,9 +19,6 @@ use crate::{
     sealed_form::{Closed, Subject},
     store::{After, Filter},
 };
-
-/// The issuer under which operators appear as actors in the log.
-const OPERATOR_ISSUER: &str = "urn:sallyport:operator";
 
 /// The longest page.
 const MAX_LIMIT: i32 = 1_000;
@@ -215,7 +211,7 @@ pub(super) fn record_of(request: &QueryRequest, interaction: &str) -> Record {
         kind: Kind::AuditQuery.into(),
         phase: Phase::Event.into(),
         tenant: tenant.as_str().to_owned(),
-        actor: Some(operator(&request.operator)),
+        actor: Some(convert::operator_actor(&request.operator)),
         patients: patient.into_iter().collect(),
         purpose: "HSYSADMIN".to_owned(),
         interaction: interaction.to_owned(),
@@ -229,14 +225,4 @@ pub(super) fn record_of(request: &QueryRequest, interaction: &str) -> Record {
         detail: request.reason.chars().take(MAX_REASON).collect(),
         ..Record::default()
     }
-}
-
-/// An operator as the actor of a record.
-pub(crate) fn operator(name: &str) -> Actor {
-    if name.trim().is_empty() {
-        return convert::anonymous();
-    }
-    let user =
-        User { issuer: OPERATOR_ISSUER.to_owned(), subject: name.to_owned(), fhir_user: String::new() };
-    Actor { kind: Some(actor::Kind::User(user)) }
 }

@@ -34,7 +34,7 @@ pub(crate) async fn sign(domain: &Domain, request: &SignReportRequest) -> Result
     let record = Record {
         kind: Kind::Operator.into(),
         tenant: tenant.as_str().to_owned(),
-        actor: Some(operator(&request.operator)),
+        actor: Some(convert::operator_actor(&request.operator)),
         purpose: "HSYSADMIN".to_owned(),
         interaction: "sign-report".to_owned(),
         outcome: Outcome::Success.into(),

@@ -75,14 +75,7 @@ impl Event {
 
     /// What somebody who runs the house does, and who it is.
     pub(crate) fn operator(mut self, name: &str, what: &str) -> Self {
-        let user = sallyport_proto::types::v1::User {
-            issuer: "urn:sallyport:operator".to_owned(),
-            subject: name.to_owned(),
-            fhir_user: String::new(),
-        };
-        self.0.actor = Some(sallyport_proto::types::v1::Actor {
-            kind: Some(sallyport_proto::types::v1::actor::Kind::User(user)),
-        });
+        self.0.actor = Some(convert::operator_actor(name));
         self.0.interaction = what.to_owned();
         self
     }
