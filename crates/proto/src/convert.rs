@@ -102,11 +102,8 @@ pub fn operator_actor(name: &str) -> pb::Actor {
     if name.trim().is_empty() {
         return anonymous();
     }
-    let user = pb::User {
-        issuer: OPERATOR_ISSUER.to_owned(),
-        subject: name.to_owned(),
-        fhir_user: String::new(),
-    };
+    let user =
+        pb::User { issuer: OPERATOR_ISSUER.to_owned(), subject: name.to_owned(), fhir_user: String::new() };
     pb::Actor { kind: Some(pb::actor::Kind::User(user)) }
 }
 
@@ -142,7 +139,9 @@ pub fn role_number(role: Role) -> i32 {
 pub fn tenants(all: bool, names: &[String]) -> Result<Tenants, InvalidField> {
     match (all, names) {
         (true, []) => Ok(Tenants::All),
-        (false, [_, ..]) => names.iter().map(|name| tenant(name)).collect::<Result<_, _>>().map(Tenants::Some),
+        (false, [_, ..]) => {
+            names.iter().map(|name| tenant(name)).collect::<Result<_, _>>().map(Tenants::Some)
+        }
         _ => Err(InvalidField("tenants")),
     }
 }

@@ -41,7 +41,8 @@ pub type Sessions = Arc<dyn Fn(Secret<String>) -> Answering + Send + Sync>;
 /// Asks launch-auth, and remembers its answer for two seconds. Errors are not remembered, and without launch-auth nobody is
 /// let in.
 pub fn sessions(launch_auth: Transport, clock: Arc<dyn Clock>) -> Sessions {
-    let asking = Arc::new(Remembering { client: OperatorsClient::new(launch_auth), clock, known: Mutex::default() });
+    let asking =
+        Arc::new(Remembering { client: OperatorsClient::new(launch_auth), clock, known: Mutex::default() });
     Arc::new(move |secret| {
         let asking = Arc::clone(&asking);
         Box::pin(async move { asking.resolve(&secret).await })
@@ -122,7 +123,11 @@ impl Door {
     ///
     /// # Errors
     /// `rpc.caller_denied` where nobody is; `console.not_permitted`; those of launch-auth.
-    pub(crate) async fn admit(&self, headers: &http::HeaderMap, rights: &[Right]) -> Result<Arc<Operator>, Code> {
+    pub(crate) async fn admit(
+        &self,
+        headers: &http::HeaderMap,
+        rights: &[Right],
+    ) -> Result<Arc<Operator>, Code> {
         let metadata = MetadataMap::from_headers(headers.clone());
         let secret = metadata.get_bin(OPERATOR_METADATA).ok_or(Code::CallerDenied)?;
         let secret = secret.to_bytes().map_err(|_not_base64| Code::CallerDenied)?;
@@ -167,7 +172,8 @@ impl Asker {
     pub fn may_ask_about(&self, tenant: &TenantId) -> Result<(), Code> {
         match self {
             Self::Console(operator)
-                if !operator.tenants.contain(tenant) && !sallyport_model::planted!("console-tenant-unchecked") =>
+                if !operator.tenants.contain(tenant)
+                    && !sallyport_model::planted!("console-tenant-unchecked") =>
             {
                 Err(Code::ConsoleTenantDenied)
             }

@@ -146,6 +146,7 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     let revoked = Watch::new(Arc::clone(&ports.clock));
     let mut background: Vec<engine::Background> = vec![Box::pin(tending), Box::pin(proving)];
     background.extend(follow(&revoked, &ports.launch_auth, &ports.token_vault, &ports.shutdown));
+    let sessions = sallyport_rpc::console::sessions(ports.launch_auth.clone(), Arc::clone(&ports.clock));
     let worker = Arc::new(Worker {
         id: ports.worker,
         config,
@@ -170,7 +171,11 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
         .add_service(care_gaps)
         .add_service(proposals)
         .add_service(keeper.server());
-    Ok(Service { rpc: Some(Served::new(routes, grpc::ALLOW)), background, ready })
+    Ok(Service {
+        rpc: Some(Served::new(routes, grpc::ALLOW).at_console(grpc::CONSOLE, sessions)),
+        background,
+        ready,
+    })
 }
 
 /// Both owners' streams: launch-auth knows launches, the vault knows grants.

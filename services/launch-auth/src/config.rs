@@ -35,6 +35,10 @@ pub struct Config {
     pub sweep_interval_ms: u64,
     /// Rows of ended sessions and old launches are kept this long.
     pub retention_days: u32,
+    /// A session at the console ends after this long without anything that its owner did.
+    pub console_idle_seconds: u32,
+    /// A session at the console ends after this long in any case.
+    pub console_absolute_seconds: u32,
 }
 
 impl Default for Config {
@@ -53,6 +57,8 @@ impl Default for Config {
             exchange_timeout_ms: 20_000,
             sweep_interval_ms: 10_000,
             retention_days: 7,
+            console_idle_seconds: 30 * 60,
+            console_absolute_seconds: 8 * 3_600,
         }
     }
 }
@@ -86,6 +92,9 @@ impl Config {
         if self.session_idle_seconds == 0 || self.session_idle_seconds > self.session_absolute_seconds {
             return Err("session_idle_seconds must be at least 1 and at most session_absolute_seconds");
         }
+        if self.console_idle_seconds == 0 || self.console_idle_seconds > self.console_absolute_seconds {
+            return Err("console_idle_seconds must be at least 1 and at most console_absolute_seconds");
+        }
         if self.transaction_seconds == 0 || self.transaction_seconds > 600 {
             return Err("transaction_seconds must be 1 to 600");
         }
@@ -113,6 +122,16 @@ impl Config {
         i64::from(self.session_idle_seconds) * 1_000_000
     }
 
+    /// Microseconds a session at the console lives without activity.
+    pub(crate) fn console_idle_micros(&self) -> i64 {
+        i64::from(self.console_idle_seconds) * 1_000_000
+    }
+
+    /// Microseconds a session at the console lives at most.
+    pub(crate) fn console_absolute_micros(&self) -> i64 {
+        i64::from(self.console_absolute_seconds) * 1_000_000
+    }
+
     /// Microseconds a session lives at most.
     pub(crate) fn absolute_micros(&self) -> i64 {
         i64::from(self.session_absolute_seconds) * 1_000_000
@@ -136,6 +155,7 @@ mod tests {
                 Box::new(|c: &mut Config| c.session_idle_seconds = 30_000) as Box<dyn Fn(&mut Config)>,
                 "session_idle",
             ),
+            (Box::new(|c| c.console_idle_seconds = 30_000), "console_idle"),
             (Box::new(|c| c.transaction_seconds = 601), "transaction"),
             (Box::new(|c| c.public_url = Url::parse("https://a.example/x").unwrap()), "public_url"),
             (Box::new(|c| c.public_url = Url::parse("http://a.example").unwrap()), "public_url"),

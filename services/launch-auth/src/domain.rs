@@ -5,6 +5,7 @@ pub(crate) mod checks;
 pub(crate) mod end;
 pub(crate) mod exchange;
 pub(crate) mod incident;
+pub(crate) mod operators;
 pub(crate) mod record;
 pub(crate) mod resolve;
 pub(crate) mod revoke;

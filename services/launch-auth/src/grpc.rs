@@ -1,10 +1,11 @@
 //! The service's methods: messages in, one use case, messages out. Who may call what is in [`ALLOW`].
 
 pub(crate) mod incidents;
+pub(crate) mod operators;
 
 use std::sync::Arc;
 
-use sallyport_model::{Code, EncounterId, PatientId, Secret, ServiceName};
+use sallyport_model::{Code, EncounterId, PatientId, Secret, ServiceName, operator::Right};
 use sallyport_proto::{
     convert,
     launch::v1::{
@@ -14,7 +15,11 @@ use sallyport_proto::{
     },
     types::v1::WatchRevocationsRequest,
 };
-use sallyport_rpc::{AllowList, request_id, revocation, status};
+use sallyport_rpc::{
+    AllowList,
+    console::{ConsoleList, asker},
+    request_id, revocation, status,
+};
 use tonic::{Request, Response, Status};
 
 use crate::{
@@ -37,6 +42,28 @@ pub(crate) const ALLOW: AllowList = &[
         "/sallyport.launch.v1.LaunchAuth/WatchRevocations",
         &[ServiceName::FhirGateway, ServiceName::JobWorker, ServiceName::Web],
     ),
+    ("/sallyport.launch.v1.Operators/Invite", &[ServiceName::Operator]),
+    ("/sallyport.launch.v1.Operators/PeekLink", &[ServiceName::Web]),
+    ("/sallyport.launch.v1.Operators/SignIn", &[ServiceName::Web]),
+    (
+        "/sallyport.launch.v1.Operators/Resolve",
+        &[ServiceName::Web, ServiceName::Audit, ServiceName::JobWorker],
+    ),
+    ("/sallyport.launch.v1.Operators/SignOut", &[ServiceName::Web]),
+    ("/sallyport.launch.v1.Operators/ListOperators", &[ServiceName::Operator]),
+    ("/sallyport.launch.v1.Operators/EndOperator", &[ServiceName::Operator]),
+];
+
+/// What somebody at the console may call, and which right it takes.
+pub(crate) const CONSOLE: ConsoleList = &[
+    ("/sallyport.launch.v1.LaunchAuth/ListSessions", &[Right::See]),
+    ("/sallyport.launch.v1.LaunchAuth/Revoke", &[Right::Respond]),
+    ("/sallyport.launch.v1.Incidents/Plan", &[Right::See]),
+    ("/sallyport.launch.v1.Incidents/List", &[Right::See]),
+    ("/sallyport.launch.v1.Incidents/Run", &[Right::Respond]),
+    ("/sallyport.launch.v1.Incidents/Close", &[Right::Respond]),
+    ("/sallyport.launch.v1.Operators/ListOperators", &[Right::Respond]),
+    ("/sallyport.launch.v1.Operators/EndOperator", &[Right::Respond]),
 ];
 
 /// The edge of gRPC.
@@ -71,10 +98,12 @@ impl LaunchAuth for Grpc {
     }
 
     async fn revoke(&self, request: Request<RevokeRequest>) -> Result<Response<RevokeResponse>, Status> {
-        let id = request_id(&request);
+        let (id, asker) = (request_id(&request), asker(&request));
         let message = request.into_inner();
         let tenant = convert::tenant(&message.tenant)?;
-        let revoked = revoke::revoke(&self.0, &tenant, message.selector, &message.reason, id).await;
+        asker.may_ask_about(&tenant).map_err(status)?;
+        let because = (asker.named(""), message.reason);
+        let revoked = revoke::revoke(&self.0, &tenant, message.selector, &because, id).await;
         let revoked = revoked.map_err(status)?;
         Ok(Response::new(RevokeResponse { launches: revoked.launches, grants: revoked.grants }))
     }
@@ -83,7 +112,9 @@ impl LaunchAuth for Grpc {
         &self,
         request: Request<ListSessionsRequest>,
     ) -> Result<Response<ListSessionsResponse>, Status> {
+        let asker = asker(&request);
         let tenant = convert::tenant(&request.into_inner().tenant)?;
+        asker.may_ask_about(&tenant).map_err(status)?;
         if self.0.registry.tenant(&tenant).is_none() {
             return Err(status(Code::RequestInvalid));
         }

@@ -20,7 +20,10 @@ use sallyport_db::{Pool, Tending};
 use sallyport_egress::Egress;
 use sallyport_kv::Kv;
 use sallyport_model::{Clock, ServiceName};
-use sallyport_proto::launch::v1::{incidents_server::IncidentsServer, launch_auth_server::LaunchAuthServer};
+use sallyport_proto::launch::v1::{
+    incidents_server::IncidentsServer, launch_auth_server::LaunchAuthServer,
+    operators_server::OperatorsServer,
+};
 use sallyport_registry::Registry;
 use sallyport_rpc::{Served, Transport};
 use sallyport_telemetry::{health::Ready, metrics::Metrics};
@@ -101,9 +104,11 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
         config,
     });
     let routes = tonic::service::Routes::new(LaunchAuthServer::new(grpc::Grpc(Arc::clone(&app))))
-        .add_service(IncidentsServer::new(grpc::incidents::Edge(Arc::clone(&app))));
+        .add_service(IncidentsServer::new(grpc::incidents::Edge(Arc::clone(&app))))
+        .add_service(OperatorsServer::new(grpc::operators::Edge(Arc::clone(&app))));
+    let sessions = grpc::operators::sessions(Arc::clone(&app));
     Ok(Service {
-        rpc: Some(Served::new(routes, grpc::ALLOW)),
+        rpc: Some(Served::new(routes, grpc::ALLOW).at_console(grpc::CONSOLE, sessions)),
         http: http::router(&app),
         background: vec![Box::pin(tending), Box::pin(domain::sweep::run(app, ports.shutdown))],
         ready,

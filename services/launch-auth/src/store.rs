@@ -3,6 +3,7 @@
 
 mod incidents;
 mod launches;
+mod operators;
 mod revocations;
 mod sessions;
 
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 pub(crate) use incidents::{Incident, Target};
 pub(crate) use launches::{Found, NewLaunch, Transaction};
+pub(crate) use operators::{OperatorSession, Person};
 pub(crate) use sessions::{Context, Display, EndReason, NewSession, Open, Session};
 
 /// Both folders of migrations.
@@ -34,14 +36,16 @@ impl Store {
         Self { always: pool.regardless(), pool }
     }
 
-    /// Removes what nobody needs any more: launches that are long over, sessions ended before `ended_before`, revocations
-    /// older than any session.
+    /// Removes what nobody needs any more: launches that are long over, sessions ended before `ended_before` and the console's
+    /// that were over before it, revocations older than any session.
     pub(crate) async fn prune(&self, launched_before: i64, ended_before: i64) -> Result<(), Error> {
         let mut tx = self.pool.begin().await?;
         for (statement, before) in [
             ("DELETE FROM launches WHERE created_at < $1", launched_before),
             ("DELETE FROM revocations WHERE created_at < $1", launched_before.min(ended_before)),
             ("DELETE FROM sessions WHERE ended_at < $1 AND grant_revoked", ended_before),
+            ("DELETE FROM operator_links WHERE expires_at < $1", ended_before),
+            ("DELETE FROM operator_sessions WHERE absolute_expires_at < $1", ended_before),
         ] {
             sallyport_db::on_tx!(tx, |c| sqlx::query(statement)
                 .bind(before)

@@ -17,7 +17,7 @@ pub use audit::{
 pub use endpoints::{AddEndpointArgs, AskerArgs, CertifyArgs, MatrixArgs, ReconcileArgs};
 pub use incidents::{IncidentCommand, IncidentRevokeArgs, IncidentScopeArgs};
 pub use jobs::{Because, JobArgs, JobsCommand, RunArgs, WhoseArgs};
-pub use operate::{KeysCommand, ProbeArgs, RevokeArgs, RotateArgs, TokensCommand};
+pub use operate::{ConsoleArgs, KeysCommand, ProbeArgs, RevokeArgs, RotateArgs, TokensCommand};
 
 /// The production backend for SMART on FHIR apps.
 #[derive(clap::Parser)]
@@ -43,6 +43,8 @@ pub enum Command {
     Audit(AuditArgs),
     /// Watch audit logs from elsewhere: sign their checkpoints, with a key of one's own, while they only grow.
     Witness(WitnessArgs),
+    /// Print a link that signs somebody in at the console of a running instance, once.
+    Console(ConsoleArgs),
     /// End sessions and withdraw grants of a running instance.
     Revoke(RevokeArgs),
     /// Something leaked or was stolen: revoke everything of a scope in one go, and keep a signed report.

@@ -82,8 +82,10 @@ pub async fn start_some(
     let registry = Arc::new(registry(&config, &data_dir, ehr.as_deref())?);
     let site = Site { config, base, registry, public_url: app, sandbox_ehr: ehr };
 
-    let job_worker = Later::default();
-    let mut peers = Peers::Local { there: others, job_worker: job_worker.clone() };
+    // They are called by what is built before them.
+    let later =
+        HashMap::from([ServiceName::LaunchAuth, ServiceName::JobWorker].map(|of| (of, Later::default())));
+    let mut peers = Peers::Local { there: others, later: later.clone() };
     let mut built: Vec<Served> = Vec::new();
     let mut public = Router::new();
     let mut readiness = Vec::new();
@@ -91,8 +93,8 @@ pub async fn start_some(
         let Part { rpc, http, ready } = Box::pin(parts::build(*service, &site, &peers, &mut running)).await?;
         if let (Some(served), Peers::Local { there, .. }) = (rpc, &mut peers) {
             built.push(served.clone());
-            if *service == ServiceName::JobWorker {
-                job_worker.is(served.clone());
+            if let Some(place) = later.get(service) {
+                place.is(served.clone());
             }
             there.insert(*service, served);
         }
@@ -103,7 +105,7 @@ pub async fn start_some(
     let own = edge::own_front_end(gateway, Arc::clone(&site.registry));
     let door = edge::dressed(public.merge(own), site.config.server.max_body_bytes, &site.base.metrics());
 
-    running.lets_go_of(job_worker);
+    running.lets_go_of(later.into_values());
     show_registry(&site);
     let admin_port = listen::port(&admin)?;
     let probes = health::Probes::of(site.base.readiness(readiness));

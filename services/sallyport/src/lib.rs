@@ -10,6 +10,7 @@ pub mod check;
 pub mod cli;
 pub mod compose;
 pub mod config;
+pub mod console;
 pub mod demo;
 mod dev_tenant;
 pub mod doctor;

@@ -63,6 +63,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sandbox(args) => operate::sandbox(args).await,
         Command::Audit(args) => sallyport::audit::run(args).await,
         Command::Witness(args) => sallyport::witness::run(&args).await,
+        Command::Console(args) => sallyport::console::run(args).await,
         Command::Revoke(args) => operate::revoke(args).await,
         Command::Incident(command) => sallyport::incident::run(command).await,
         Command::Keys(command) => sallyport::keys::run(command).await,

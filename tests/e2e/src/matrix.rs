@@ -2,6 +2,7 @@
 //! this process and over mutual TLS.
 
 mod asking;
+mod console;
 mod expired;
 mod page;
 mod rows;
@@ -15,6 +16,7 @@ use prost::Message;
 use sallyport_model::ServiceName;
 
 use asking::{Ask, Way};
+pub use console::console_holds;
 pub use expired::sessions_that_ran_out_open_nothing;
 pub use page::page;
 use rows::{Case, ROWS, Row};

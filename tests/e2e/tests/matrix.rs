@@ -18,6 +18,14 @@ async fn every_method_answers_as_its_row_says_whoever_calls_and_in_whatever_stat
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_the_console_a_method_answers_as_its_row_says_whoever_is_signed_in() -> anyhow::Result<()> {
+    let report = Report::new("authorisation matrix").scenario("the console").unit("calls");
+    let cells = matrix::console_holds().await?;
+    report.tried(u64::try_from(cells)?).write();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_that_ran_out_opens_nothing_whoever_asks() -> anyhow::Result<()> {
     let report = Report::new("authorisation matrix").scenario("sessions that ran out").unit("calls");
     let cells = matrix::sessions_that_ran_out_open_nothing().await?;

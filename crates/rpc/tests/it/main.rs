@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod authority;
+mod console;
 mod doors;
 mod later;
 mod life;

@@ -10,10 +10,7 @@ use sallyport_proto::audit::v1::{
     Kind, Outcome, QueryRequest, Record, SignReportRequest, SignReportResponse,
 };
 
-use super::{
-    Domain,
-    query::{asked_by_somebody, operator},
-};
+use super::{Domain, query::asked_by_somebody};
 use crate::Error;
 
 /// A note holds 128 KiB.

@@ -26,7 +26,7 @@ pub(crate) async fn revoke(
     app: &App,
     tenant: &TenantId,
     selector: Option<Selector>,
-    reason: &str,
+    (operator, reason): &(String, String),
     request: Option<RequestId>,
 ) -> Result<Revoked, Code> {
     let by =
@@ -35,7 +35,8 @@ pub(crate) async fn revoke(
         return Err(Code::RequestInvalid);
     }
     // Recorded before, and done in any case: a full disk must not keep a stolen session alive.
-    app.record_anyway(Event::new(Kind::Operator, request).tenant(tenant).detail(reason)).await;
+    let event = Event::new(Kind::Operator, request).tenant(tenant);
+    app.record_anyway(event.operator(operator, "revoke").detail(reason)).await;
     let selected = app.store.selected(tenant, &by).await.map_err(|error| unavailable(&error))?;
     let mut launches = 0;
     for session in &selected {

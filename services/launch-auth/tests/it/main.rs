@@ -11,6 +11,7 @@ mod ehr;
 mod incidents;
 mod launch;
 mod next_version;
+mod operators;
 mod outage;
 mod pages;
 #[cfg(feature = "planted-bugs")]

@@ -12,6 +12,8 @@ const SWITCHES: &[(&str, &str)] = &[
     ("empty-scope-is-all", "context::what_cannot_be_used_opens_nothing_and_its_grant_is_revoked"),
     ("step-up-of-anybody", "step_up::another_patient_or_too_little_opens_nothing_and_its_grant_is_revoked"),
     ("incident-parts-missed", "incidents::each_scope_revokes_exactly_its_own_and_nothing_of_a_neighbour"),
+    ("console-session-immortal", "operators::a_session_ends_by_itself_by_its_owner_and_by_others"),
+    ("console-tenant-unchecked", "operators::who_is_there_for_one_tenant_is_told_nothing_of_another"),
     ("cookie-of-any-launch", "session::only_this_launchs_cookie_opens_it"),
 ];
 

@@ -14,7 +14,10 @@ use sallyport_launch_auth::{Config, MIGRATIONS, Ports, Service, build};
 use sallyport_model::{Clock, LaunchId, ServiceName, TestClock};
 use sallyport_proto::{
     audit::v1::{Kind, Record},
-    launch::v1::{incidents_client::IncidentsClient, launch_auth_client::LaunchAuthClient},
+    launch::v1::{
+        incidents_client::IncidentsClient, launch_auth_client::LaunchAuthClient,
+        operators_client::OperatorsClient,
+    },
 };
 use sallyport_registry::Registry;
 use sallyport_rpc::{Served, Transport};
@@ -189,6 +192,10 @@ impl World {
     /// The gRPC client of a service.
     pub(crate) fn incidents(&self, caller: ServiceName) -> IncidentsClient<Transport> {
         IncidentsClient::new(Transport::local(self.served.clone(), caller))
+    }
+
+    pub(crate) fn operators(&self, caller: ServiceName) -> OperatorsClient<Transport> {
+        OperatorsClient::new(Transport::local(self.served.clone(), caller))
     }
 
     pub(crate) fn client(&self, caller: ServiceName) -> LaunchAuthClient<Transport> {

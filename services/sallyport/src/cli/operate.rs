@@ -27,6 +27,32 @@ pub struct ProbeArgs {
     pub place: Where,
 }
 
+/// Options of `console`.
+#[derive(clap::Args, Clone)]
+pub struct ConsoleArgs {
+    /// For whom: the name that pages and records show. Default: who runs this command.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// As what: viewer, operator, auditor or security (docs/CONSOLE.md says what each may do).
+    #[arg(long, default_value = "security")]
+    pub role: String,
+    /// For which tenant; again for more. Default: all.
+    #[arg(long)]
+    pub tenant: Vec<String>,
+    /// How long the link can be used; at most a day.
+    #[arg(long, default_value_t = 10)]
+    pub minutes: i32,
+    /// Why: recorded.
+    #[arg(long, default_value = "a link to the console")]
+    pub reason: String,
+    /// End every session of that name, and its unused links, instead of making a link.
+    #[arg(long, requires = "name", conflicts_with_all = ["role", "tenant", "minutes"])]
+    pub end: bool,
+    /// Which instance.
+    #[command(flatten)]
+    pub place: Where,
+}
+
 /// Options of `revoke`.
 #[derive(clap::Args, Clone)]
 pub struct RevokeArgs {

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use sallyport_model::ServiceName;
+use sallyport_model::{Clock, Code, ServiceName};
 use sallyport_registry::Registry;
-use sallyport_rpc::Served;
+use sallyport_rpc::{
+    Served,
+    console::{self, Sessions},
+};
 use sallyport_telemetry::health::Ready;
 
 use super::{Running, foundation::Foundation, peers::Peers};
@@ -43,7 +46,7 @@ pub(crate) async fn build(
     running: &mut Running,
 ) -> anyhow::Result<Part> {
     match service {
-        ServiceName::Audit => audit(site, running).await,
+        ServiceName::Audit => audit(site, peers, running).await,
         ServiceName::TokenVault => token_vault(site, running).await,
         ServiceName::LaunchAuth => launch_auth(site, peers, running).await,
         ServiceName::FhirGateway => fhir_gateway(site, peers, running).await,
@@ -53,7 +56,7 @@ pub(crate) async fn build(
     }
 }
 
-async fn audit(site: &Site, running: &mut Running) -> anyhow::Result<Part> {
+async fn audit(site: &Site, peers: &Peers, running: &mut Running) -> anyhow::Result<Part> {
     use sallyport_audit::{BuildError, Ports, build};
     let base = &site.base;
     let mut section = site.config.audit.clone();
@@ -65,6 +68,7 @@ async fn audit(site: &Site, running: &mut Running) -> anyhow::Result<Part> {
         kek: base.kek(),
         queue: base.queue(),
         audit: base.spool(ServiceName::Audit, running).await?,
+        sessions: sessions(peers, ServiceName::Audit, base.clock())?,
         metrics: base.metrics(),
         shutdown: running.shutdown(),
     };
@@ -73,6 +77,14 @@ async fn audit(site: &Site, running: &mut Running) -> anyhow::Result<Part> {
         .map_err(|error| permanent(error, |e| matches!(e, BuildError::Config(_))))?;
     running.spawn_all(service.background);
     Ok(Part { rpc: service.rpc, http: None, ready: service.ready })
+}
+
+/// Who is signed in at the console, as launch-auth knows. Where nobody says where that is, nobody is.
+fn sessions(peers: &Peers, own: ServiceName, clock: Arc<dyn Clock>) -> Result<Sessions, ConfigError> {
+    Ok(match peers.perhaps(own, ServiceName::LaunchAuth)? {
+        Some(launch_auth) => console::sessions(launch_auth, clock),
+        None => Arc::new(|_secret| Box::pin(async { Err(Code::DependencyDown) })),
+    })
 }
 
 async fn token_vault(site: &Site, running: &mut Running) -> anyhow::Result<Part> {
@@ -133,7 +145,7 @@ async fn fhir_gateway(site: &Site, peers: &Peers, running: &mut Running) -> anyh
         kek: base.kek(),
         launch_auth: peers.transport(ServiceName::FhirGateway, ServiceName::LaunchAuth)?,
         token_vault: peers.transport(ServiceName::FhirGateway, ServiceName::TokenVault)?,
-        job_worker: peers.job_worker(ServiceName::FhirGateway)?,
+        job_worker: peers.perhaps(ServiceName::FhirGateway, ServiceName::JobWorker)?,
         audit: base.spool(ServiceName::FhirGateway, running).await?,
         metrics: base.metrics(),
         shutdown: running.shutdown(),
@@ -182,6 +194,11 @@ async fn web(site: &Site, peers: &Peers) -> anyhow::Result<Part> {
     section.sandbox_ehr_url.clone_from(&site.sandbox_ehr);
     let ports = sallyport_web::Ports {
         gateway: peers.transport(ServiceName::Web, ServiceName::FhirGateway)?,
+        console: sallyport_web::ConsolePorts {
+            launch_auth: peers.transport(ServiceName::Web, ServiceName::LaunchAuth)?,
+            audit: peers.transport(ServiceName::Web, ServiceName::Audit)?,
+            job_worker: peers.perhaps(ServiceName::Web, ServiceName::JobWorker)?,
+        },
         registry: Arc::clone(&site.registry),
         clock: site.base.clock(),
     };

@@ -9,8 +9,9 @@ use crate::config::{ConfigError, RpcSection};
 
 /// Where the peers are.
 pub(crate) enum Peers {
-    /// In this process, as far as they were built. job-worker comes after the gateway, which it calls and which calls it.
-    Local { there: HashMap<ServiceName, Served>, job_worker: Later },
+    /// In this process, as far as they were built. Some are called by what is built before them: job-worker by the gateway,
+    /// launch-auth by audit.
+    Local { there: HashMap<ServiceName, Served>, later: HashMap<ServiceName, Later> },
     /// Elsewhere.
     Remote { identity: Identity, section: Box<RpcSection> },
 }
@@ -22,25 +23,32 @@ impl Peers {
     /// [`ConfigError`] when the peer's addresses are not configured.
     pub(crate) fn transport(&self, caller: ServiceName, peer: ServiceName) -> Result<Transport, ConfigError> {
         match self {
-            Self::Local { there, .. } => {
-                let peer_served = there.get(&peer).cloned().ok_or_else(|| {
-                    ConfigError(format!("{} is built before {}", caller.as_str(), peer.as_str()))
-                })?;
-                Ok(Transport::local(peer_served, caller))
-            }
+            Self::Local { there, later } => match (there.get(&peer), later.get(&peer)) {
+                (Some(served), _) => Ok(Transport::local(served.clone(), caller)),
+                (None, Some(later)) => Ok(Transport::later(later, caller)),
+                (None, None) => {
+                    Err(ConfigError(format!("{} is built before {}", caller.as_str(), peer.as_str())))
+                }
+            },
             Self::Remote { identity, section } => remote(identity, section, peer),
         }
     }
 
-    /// A transport on which `caller` calls job-worker, which need not be there: `None` where nobody says where it is.
+    /// A transport on which `caller` calls a peer that need not be there: `None` where nobody says where it is.
     ///
     /// # Errors
     /// [`ConfigError`] when an address is none.
-    pub(crate) fn job_worker(&self, caller: ServiceName) -> Result<Option<Transport>, ConfigError> {
+    pub(crate) fn perhaps(
+        &self,
+        caller: ServiceName,
+        peer: ServiceName,
+    ) -> Result<Option<Transport>, ConfigError> {
         match self {
-            Self::Local { job_worker, .. } => Ok(Some(Transport::later(job_worker, caller))),
-            Self::Remote { section, .. } if section.addresses(ServiceName::JobWorker).is_empty() => Ok(None),
-            Self::Remote { identity, section } => remote(identity, section, ServiceName::JobWorker).map(Some),
+            Self::Local { there, later } if !there.contains_key(&peer) && !later.contains_key(&peer) => {
+                Ok(None)
+            }
+            Self::Remote { section, .. } if section.addresses(peer).is_empty() => Ok(None),
+            Self::Local { .. } | Self::Remote { .. } => self.transport(caller, peer).map(Some),
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Running {
     grace: Duration,
     ready: Option<(Ready, Foundation)>,
     served: Vec<Served>,
-    later: Option<Later>,
+    later: Vec<Later>,
 }
 
 impl Running {
@@ -39,7 +39,7 @@ impl Running {
             grace,
             ready: None,
             served: Vec::new(),
-            later: None,
+            later: Vec::new(),
         }
     }
 
@@ -52,9 +52,9 @@ impl Running {
         self.served = served.to_vec();
     }
 
-    /// At the end, a service that another calls which was built before it.
-    pub(crate) fn lets_go_of(&mut self, later: Later) {
-        self.later = Some(later);
+    /// At the end, services that others call which were built before them.
+    pub(crate) fn lets_go_of(&mut self, later: impl Iterator<Item = Later>) {
+        self.later.extend(later);
     }
 
     /// Where it is.
@@ -120,9 +120,7 @@ impl Running {
         if let Some((_, foundation)) = &self.ready {
             foundation.flush(DRAIN).await;
         }
-        if let Some(later) = self.later.take() {
-            later.is_gone();
-        }
+        self.later.drain(..).for_each(|later| later.is_gone());
         let _nobody_listens = self.end.send(true);
         let ended = async { while self.work.join_next().await.is_some() {} };
         if tokio::time::timeout(LAST_WORK, ended).await.is_err() {

@@ -29,18 +29,25 @@ impl Way {
 }
 
 /// What is asked: the message, and the secret of the cookie that the person's browser sent.
+#[derive(Clone)]
 pub(super) struct Ask {
     message: Vec<u8>,
     secret: Option<String>,
+    operator: Option<String>,
 }
 
 impl Ask {
     pub(super) fn new(message: &impl Message) -> Self {
-        Self { message: message.encode_to_vec(), secret: None }
+        Self { message: message.encode_to_vec(), secret: None, operator: None }
     }
 
     pub(super) fn with(self, secret: &str) -> Self {
         Self { secret: Some(secret.to_owned()), ..self }
+    }
+
+    /// In the name of somebody at the console.
+    pub(super) fn as_operator(self, secret: &str) -> Self {
+        Self { operator: Some(secret.to_owned()), ..self }
     }
 
     /// The request of a method.
@@ -52,6 +59,10 @@ impl Ask {
             Request::post(method).header("content-type", "application/grpc").header("te", "trailers");
         if let Some(secret) = &self.secret {
             request = request.header(sallyport_rpc::SESSION_METADATA, STANDARD_NO_PAD.encode(secret));
+        }
+        if let Some(secret) = &self.operator {
+            let value = STANDARD_NO_PAD.encode(secret);
+            request = request.header(sallyport_rpc::console::OPERATOR_METADATA, value);
         }
         Ok(request.body(tonic::body::Body::new(Body::from(bytes)))?)
     }

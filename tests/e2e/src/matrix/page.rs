@@ -1,6 +1,6 @@
 //! The matrix as a page for people: docs/AUTHORISATION.md.
 
-use super::rows::{EXPIRED, ROWS};
+use super::rows::{CONSOLE, EXPIRED, ROWS};
 
 /// The text of the page.
 pub fn page() -> String {
@@ -31,6 +31,18 @@ pub fn page() -> String {
         if EXPIRED.iter().any(|opening| opening.method == row.method) {
             text.push_str("|  |  | ran out | `session.expired` |\n");
         }
+    }
+    text.push_str(
+        "\n## At the console\n\n\
+         What `web` may ask in the name of somebody who is signed in there, and which right it takes (one of several is enough;\n\
+         [CONSOLE.md](CONSOLE.md) says which roles have which). Without anybody: `rpc.caller_denied`; signed out:\n\
+         `console.signed_out` or `console.ended`; without the right: `console.not_permitted`. Whoever has it is told what stands\n\
+         above.\n\n| method | right | there for another tenant |\n| --- | --- | --- |\n",
+    );
+    for row in CONSOLE {
+        let name = row.method.rsplit('.').next().unwrap_or(row.method).replace('/', ".");
+        let rights: Vec<&str> = row.rights.iter().map(|right| right.as_str()).collect();
+        text.push_str(&format!("| `{name}` | {} | `{}` |\n", rights.join(" or "), row.elsewhere));
     }
     text
 }

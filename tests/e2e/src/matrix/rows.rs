@@ -1,10 +1,12 @@
 //! The matrix itself: one row per method. A new method does not pass until somebody has written down who may call it.
 
 mod audit;
+mod console;
 mod incidents;
 mod jobs;
 mod keys;
 mod looks;
+mod operators;
 mod runs;
 mod vault;
 
@@ -22,6 +24,8 @@ use super::{
     scene::{Facts, Launch, OTHER},
     writes::{self, write, writes as list_writes},
 };
+
+pub(super) use console::CONSOLE;
 
 /// One method.
 pub(super) struct Row {
@@ -365,6 +369,13 @@ pub(super) const ROWS: &[Row] = &[
     jobs::SETTLE,
     jobs::LIST_UNFINISHED,
     jobs::FINISH,
+    operators::INVITE,
+    operators::PEEK_LINK,
+    operators::SIGN_IN,
+    operators::RESOLVE,
+    operators::SIGN_OUT,
+    operators::LIST_OPERATORS,
+    operators::END_OPERATOR,
     audit::QUERY,
     audit::COUNTS,
     audit::LOG_STATUS,

@@ -19,7 +19,10 @@ use serde_json::json;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use url::Url;
 
-use super::asking::{Answer, Ask, Way};
+use super::{
+    asking::{Answer, Ask, Way},
+    console::People,
+};
 use crate::{
     any_ehr::{
         registering::{add, client_id, values},
@@ -50,6 +53,10 @@ pub(super) struct Facts {
     pub(super) ended: Launch,
     /// Somebody of `general` whom this launch is not about.
     pub(super) stranger: String,
+    /// Somebody at the console, open.
+    pub(super) operator: String,
+    /// Somebody at the console, ended.
+    pub(super) ended_operator: String,
 }
 
 impl Facts {
@@ -67,6 +74,7 @@ pub(super) struct Scene {
     served: Vec<Served>,
     transports: Transports,
     pub(super) facts: Facts,
+    pub(super) people: People,
     _pki: tempfile::TempDir,
     _stop: watch::Sender<bool>,
     serving: JoinSet<()>,
@@ -141,10 +149,17 @@ impl Scene {
         let ended = general(&world, &mut browser, first, &mut resolve).await?;
         let other = lakeside(&ehr, &mut resolve).await?;
         revoke(&served, &ended).await?;
-        let facts = Facts { own, other, ended, stranger: stranger.clone() };
+        let people = People::sign_in(&served, OTHER).await?;
+        let operator = people.everywhere.first().context("somebody at the console")?.secret.clone();
+        let ended_operator = people.ended.clone();
+        let facts = Facts { own, other, ended, stranger: stranger.clone(), operator, ended_operator };
         let (pki, stop) = (tempfile::tempdir()?, watch::Sender::new(false));
         let transports = doors(&served, pki.path(), &stop, &mut serving).await?;
-        Ok(Self { world, ehr, served, transports, facts, _pki: pki, _stop: stop, serving })
+        Ok(Self { world, ehr, served, transports, facts, people, _pki: pki, _stop: stop, serving })
+    }
+
+    pub(super) fn served(&self) -> &[Served] {
+        &self.served
     }
 
     /// The callers that the service itself lists for a method.
@@ -211,7 +226,7 @@ async fn writes(ehr: &Outside) -> anyhow::Result<u64> {
     Ok(requests.iter().filter(of_tokens).count() as u64)
 }
 
-fn owner<'s>(served: &'s [Served], method: &str) -> Option<&'s Served> {
+pub(super) fn owner<'s>(served: &'s [Served], method: &str) -> Option<&'s Served> {
     served.iter().find(|served| served.allow_list().iter().any(|(path, _)| *path == method))
 }
 
@@ -296,7 +311,9 @@ pub(super) async fn doors(
             service.allow_list().iter().map(|(method, _)| service_of(method)).collect();
         // A service may keep several contracts; they are behind one door.
         let name = match *contracts.first().context("a service with methods")? {
-            "sallyport.launch.v1.LaunchAuth" | "sallyport.launch.v1.Incidents" => ServiceName::LaunchAuth,
+            "sallyport.launch.v1.LaunchAuth"
+            | "sallyport.launch.v1.Incidents"
+            | "sallyport.launch.v1.Operators" => ServiceName::LaunchAuth,
             "sallyport.vault.v1.TokenVault" => ServiceName::TokenVault,
             "sallyport.gateway.v1.FhirGateway" => ServiceName::FhirGateway,
             "sallyport.audit.v1.Audit" => ServiceName::Audit,
