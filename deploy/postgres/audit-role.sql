@@ -11,7 +11,7 @@ REVOKE ALL ON ALL TABLES IN SCHEMA :"schema" FROM :"role";
 
 -- Appended to, and read.
 GRANT SELECT, INSERT ON :"schema".records, :"schema".record_subjects, :"schema".quarantine, :"schema".log_adopted,
-    :"schema".log_tiles, :"schema".log_checkpoints TO :"role";
+    :"schema".log_tiles, :"schema".log_checkpoints, :"schema".reviews TO :"role";
 
 -- The log's right edge grows; keys are wrapped anew, and destroyed when somebody is erased.
 GRANT SELECT, INSERT, UPDATE ON :"schema".log_heads, :"schema".tenant_keys, :"schema".subject_keys TO :"role";

@@ -1,8 +1,10 @@
 //! The use cases of the audit service and what they share: the database, the keys of tenants and subjects, the clock.
 
+pub(crate) mod activity;
 pub(crate) mod adopt;
 pub(crate) mod append;
 pub(crate) mod checkpoint;
+pub(crate) mod console;
 pub(crate) mod counts;
 pub(crate) mod disclosures;
 pub(crate) mod erase;
@@ -11,6 +13,7 @@ mod people;
 pub(crate) mod prove;
 pub(crate) mod query;
 pub(crate) mod report;
+pub(crate) mod reviews;
 pub(crate) mod storing;
 mod tree;
 

@@ -18,7 +18,7 @@ use sallyport_db::{Pool, Tending};
 use sallyport_keyring::{KeyEncryptionKey, Keyring};
 use sallyport_model::{Clock, Secret, ServiceName, TenantId};
 use sallyport_queue::Queue;
-use sallyport_rpc::Served;
+use sallyport_rpc::{Served, console::Sessions};
 use sallyport_telemetry::{health::Ready, metrics::Metrics};
 use tokio::sync::watch;
 
@@ -44,6 +44,8 @@ pub struct Ports {
     pub checkpoint_seed: Secret<Vec<u8>>,
     /// For the record that the log was read.
     pub audit: AuditClient,
+    /// Who is signed in at the console.
+    pub sessions: Sessions,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Where metrics are registered.
@@ -120,7 +122,7 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
         background.push(Box::pin(consumer::run(domain, queue, proof.clone(), ports.shutdown.clone())));
     }
     Ok(Service {
-        rpc: Some(grpc::served(Arc::clone(&domain))),
+        rpc: Some(grpc::served(Arc::clone(&domain), ports.sessions)),
         erasure: Erasure::new(domain),
         background,
         ready: ready(pool, proof, spool),

@@ -6,6 +6,7 @@ mod leaves;
 mod log;
 mod read;
 mod records;
+mod reviews;
 
 use std::sync::LazyLock;
 
@@ -19,7 +20,7 @@ use crate::domain::PURPOSE;
 
 pub(crate) use keys::{SubjectKind, SubjectRow};
 pub(crate) use leaves::leaf_of;
-pub(crate) use read::{After, CountRow, Filter};
+pub(crate) use read::{ActivityRow, After, CountRow, Filter};
 pub(crate) use records::{Poison, Row};
 
 static SQLITE: LazyLock<Migrator> = LazyLock::new(|| sqlx::migrate!("./migrations/sqlite"));

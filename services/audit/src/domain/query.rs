@@ -37,6 +37,27 @@ pub(crate) async fn query(domain: &Domain, request: &QueryRequest) -> Result<Que
     found
 }
 
+/// How a look into the log ended, for its record.
+pub(super) struct Look {
+    pub(super) outcome: Outcome,
+    pub(super) released: i32,
+    pub(super) code: String,
+}
+
+impl Look {
+    pub(super) fn of(released: Result<usize, &Error>) -> Self {
+        let (outcome, released, code) = match released {
+            Ok(released) => (Outcome::Success, released, None),
+            Err(error) if error.code().kind() == CodeKind::Invalid => {
+                (Outcome::Refused, 0, Some(error.code()))
+            }
+            Err(error) => (Outcome::Failed, 0, Some(error.code())),
+        };
+        let released = i32::try_from(released).unwrap_or(i32::MAX);
+        Self { outcome, released, code: code.map_or(String::new(), |code| code.as_str().to_owned()) }
+    }
+}
+
 /// Records a look into the log, whether it was answered or not.
 pub(super) async fn recorded(
     domain: &Domain,
@@ -44,17 +65,13 @@ pub(super) async fn recorded(
     interaction: &str,
     released: Result<usize, &Error>,
 ) -> Result<(), Error> {
-    let (outcome, released, code) = match released {
-        Ok(released) => (Outcome::Success, released, None),
-        Err(error) if error.code().kind() == CodeKind::Invalid => (Outcome::Refused, 0, Some(error.code())),
-        Err(error) => (Outcome::Failed, 0, Some(error.code())),
-    };
+    let look = Look::of(released);
     let mut record = record_of(request, interaction);
-    record.set_outcome(outcome);
-    record.released = i32::try_from(released).unwrap_or(i32::MAX);
-    record.code = code.map_or(String::new(), |code| code.as_str().to_owned());
+    record.set_outcome(look.outcome);
+    record.released = look.released;
+    record.code = look.code;
     domain.audit.event(record).await?;
-    domain.metrics.queried(match outcome {
+    domain.metrics.queried(match look.outcome {
         Outcome::Success => "success",
         Outcome::Refused => "refused",
         _ => "failed",
@@ -67,7 +84,7 @@ async fn find(domain: &Domain, request: &QueryRequest) -> Result<QueryResponse, 
     asked_by_somebody(request)?;
     let filter = filter(domain, &tenant, request).await?;
     let records = opened(domain, &tenant, &filter).await?;
-    Ok(QueryResponse { records, as_of: domain.clock.now() })
+    Ok(QueryResponse { records, as_of: domain.clock.now(), masks: Vec::new() })
 }
 
 /// A page of records in clear.
@@ -119,32 +136,47 @@ pub(super) async fn filter(
         let person = Person::user(&key, &user.issuer, &user.subject);
         people.push(domain.store.subjects(tenant.as_str(), person.kind(), person.blind()).await?);
     }
-    let launch = match request.launch_id.as_slice() {
-        [] => None,
-        bytes => Some(Uuid::from_slice(bytes).map_err(|_length| Error::Invalid("launch_id"))?),
-    };
+    let launch = id(&request.launch_id, "launch_id")?;
+    let (run, record) = (id(&request.run_id, "run_id")?, id(&request.record_id, "record_id")?);
     let trace = match request.trace_id.as_str() {
         "" => None,
         id if id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()) => Some(id.to_ascii_lowercase()),
         _ => return Err(Error::Invalid("trace_id")),
     };
     let (from, until) = (positive(request.from), positive(request.until));
-    if people.is_empty() && launch.is_none() && trace.is_none() && from.is_none() && until.is_none() {
-        return Err(Error::Invalid("patient, user, launch_id, trace_id, from or until"));
+    let is_bounded = launch.is_some() || run.is_some() || record.is_some() || trace.is_some();
+    if people.is_empty() && !is_bounded && from.is_none() && until.is_none() {
+        return Err(Error::Invalid("patient, user, launch_id, run_id, record_id, trace_id, from or until"));
     }
+    // 0 is unspecified in both.
+    let number = |number: i32| (number != 0).then_some(number);
     let after = after(domain, tenant, &request.after_record).await?;
     let limit = i64::from(request.limit);
     Ok(Filter {
         tenant: tenant.as_str().to_owned(),
         people,
         launch,
+        run,
+        record,
+        kind: number(request.kind),
+        outcome: number(request.outcome),
+        endpoint: (!request.endpoint.is_empty()).then(|| request.endpoint.clone()),
         trace,
         from,
         until,
         only_disclosed: false,
+        newest_first: request.newest_first,
         after,
         limit,
     })
+}
+
+/// An id that may be left out.
+fn id(bytes: &[u8], name: &'static str) -> Result<Option<Uuid>, Error> {
+    match bytes {
+        [] => Ok(None),
+        bytes => Uuid::from_slice(bytes).map(Some).map_err(|_length| Error::Invalid(name)),
+    }
 }
 
 /// The place after which to go on: the record id of the last record of the page before, then one byte with its phase
@@ -203,6 +235,11 @@ pub(super) fn record_of(request: &QueryRequest, interaction: &str) -> Record {
         ("trace_id", !request.trace_id.is_empty()),
         ("from", request.from > 0),
         ("until", request.until > 0),
+        ("kind", request.kind != 0),
+        ("outcome", request.outcome != 0),
+        ("endpoint", !request.endpoint.is_empty()),
+        ("record_id", !request.record_id.is_empty()),
+        ("run_id", !request.run_id.is_empty()),
     ];
     let tenant = TenantId::parse(&request.tenant).unwrap_or_else(|_alphabet| TenantId::system());
     let patient = (!request.patient.is_empty()).then(|| request.patient.clone());

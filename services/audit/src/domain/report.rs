@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use aws_lc_rs::digest;
 use sallyport_audit_proof::{Note, report_text};
 use sallyport_model::TenantId;
-use sallyport_proto::audit::v1::{
-    Kind, Outcome, QueryRequest, Record, SignReportRequest, SignReportResponse,
+use sallyport_proto::{
+    audit::v1::{Kind, Outcome, QueryRequest, Record, SignReportRequest, SignReportResponse},
+    convert,
 };
 
 use super::{Domain, query::asked_by_somebody};

@@ -12,11 +12,18 @@ pub(crate) struct Filter {
     /// For each person asked for, the subjects that may be that person; an empty list matches nothing.
     pub(crate) people: Vec<Vec<Uuid>>,
     pub(crate) launch: Option<Uuid>,
+    pub(crate) run: Option<Uuid>,
+    pub(crate) record: Option<Uuid>,
+    pub(crate) kind: Option<i32>,
+    pub(crate) outcome: Option<i32>,
+    pub(crate) endpoint: Option<String>,
     pub(crate) trace: Option<String>,
     pub(crate) from: Option<i64>,
     pub(crate) until: Option<i64>,
     /// Only what disclosed data, or may have: see [`DISCLOSED`].
     pub(crate) only_disclosed: bool,
+    /// The newest first; `after` is then the last one of the page before too.
+    pub(crate) newest_first: bool,
     pub(crate) after: Option<After>,
     pub(crate) limit: i64,
 }
@@ -33,6 +40,9 @@ pub(crate) struct After {
 const DISCLOSED: &str = " AND r.kind = 7 AND ((r.phase <> 1 AND (r.released > 0 OR (r.outcome = 2 AND \
      r.interaction IN ('create', 'update', 'patch', 'delete')))) OR (r.phase = 1 AND NOT EXISTS (SELECT 1 FROM records o \
      WHERE o.tenant = r.tenant AND o.record_id = r.record_id AND o.phase = 2)))";
+
+/// endpoint, kind, resource types, outcome, code, upstream status, count.
+pub(crate) type ActivityRow = (String, i32, String, i32, String, i32, i64);
 
 /// kind, phase, interaction, resource types, outcome, count.
 pub(crate) type CountRow = (i32, i32, String, String, i32, i64);
@@ -56,7 +66,7 @@ impl Text {
 }
 
 impl Store {
-    /// Stored bytes of the records that match, in order of time.
+    /// Stored bytes of the records that match, in the order asked for.
     pub(crate) async fn find(&self, filter: &Filter) -> Result<Vec<Vec<u8>>, Error> {
         if filter.people.iter().any(Vec::is_empty) {
             return Ok(Vec::new());
@@ -68,8 +78,14 @@ impl Store {
             for id in filter.people.iter().flatten() {
                 query = query.bind(*id);
             }
-            if let Some(launch) = filter.launch {
-                query = query.bind(launch);
+            for id in [filter.launch, filter.run, filter.record].into_iter().flatten() {
+                query = query.bind(id);
+            }
+            for number in [filter.kind, filter.outcome].into_iter().flatten() {
+                query = query.bind(number);
+            }
+            if let Some(endpoint) = &filter.endpoint {
+                query = query.bind(endpoint.as_str());
             }
             if let Some(trace) = &filter.trace {
                 query = query.bind(trace.as_str());
@@ -103,6 +119,27 @@ impl Store {
         })
     }
 
+    /// What ended in `[from, until)`: calls, and what is no call, counted.
+    pub(crate) async fn activity(
+        &self,
+        tenant: &str,
+        from: i64,
+        until: i64,
+    ) -> Result<Vec<ActivityRow>, Error> {
+        on_pool!(self.pool, |c| {
+            sqlx::query_as(
+                "SELECT endpoint, kind, resource_types, outcome, code, upstream_status, COUNT(*) FROM records \
+                 WHERE tenant = $1 AND recorded_at >= $2 AND recorded_at < $3 AND phase <> 1 \
+                 GROUP BY endpoint, kind, resource_types, outcome, code, upstream_status",
+            )
+            .bind(tenant)
+            .bind(from)
+            .bind(until)
+            .fetch_all(c)
+            .await
+        })
+    }
+
     /// Counts of a tenant's records in `[from, until)`.
     pub(crate) async fn counts(&self, tenant: &str, from: i64, until: i64) -> Result<Vec<CountRow>, Error> {
         on_pool!(self.pool, |c| {
@@ -132,8 +169,17 @@ fn statement(filter: &Filter) -> String {
             marks.join(", ")
         ));
     }
-    if filter.launch.is_some() {
-        text.and("r.launch_id =");
+    for (is_set, condition) in [
+        (filter.launch.is_some(), "r.launch_id ="),
+        (filter.run.is_some(), "r.run_id ="),
+        (filter.record.is_some(), "r.record_id ="),
+        (filter.kind.is_some(), "r.kind ="),
+        (filter.outcome.is_some(), "r.outcome ="),
+        (filter.endpoint.is_some(), "r.endpoint ="),
+    ] {
+        if is_set {
+            text.and(condition);
+        }
     }
     if filter.trace.is_some() {
         text.and("r.trace_id =");
@@ -147,13 +193,17 @@ fn statement(filter: &Filter) -> String {
     if filter.only_disclosed {
         text.sql.push_str(DISCLOSED);
     }
+    let (beyond, order) = if filter.newest_first { ("<", " DESC") } else { (">", "") };
     if filter.after.is_some() {
         let (time, record, phase) = (text.mark(), text.mark(), text.mark());
-        text.sql
-            .push_str(&format!(" AND (r.recorded_at, r.record_id, r.phase) > ({time}, {record}, {phase})"));
+        text.sql.push_str(&format!(
+            " AND (r.recorded_at, r.record_id, r.phase) {beyond} ({time}, {record}, {phase})"
+        ));
     }
     let limit = text.mark();
-    text.sql.push_str(&format!(" ORDER BY r.recorded_at, r.record_id, r.phase LIMIT {limit}"));
+    text.sql.push_str(&format!(
+        " ORDER BY r.recorded_at{order}, r.record_id{order}, r.phase{order} LIMIT {limit}"
+    ));
     text.sql
 }
 
@@ -174,6 +224,11 @@ mod tests {
         let filter = Filter {
             people: vec![vec![Uuid::nil(), Uuid::nil()], vec![Uuid::nil()]],
             launch: Some(Uuid::nil()),
+            run: Some(Uuid::nil()),
+            record: Some(Uuid::nil()),
+            kind: Some(7),
+            outcome: Some(2),
+            endpoint: Some(String::new()),
             trace: Some(String::new()),
             from: Some(1),
             until: Some(2),
@@ -188,6 +243,6 @@ mod tests {
             .map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap())
             .collect();
         assert!(sql.contains(DISCLOSED));
-        assert_eq!(marks, (1..=12).collect::<Vec<_>>(), "{sql}");
+        assert_eq!(marks, (1..=17).collect::<Vec<_>>(), "{sql}");
     }
 }

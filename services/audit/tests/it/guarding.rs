@@ -11,7 +11,7 @@ use sallyport_telemetry::metrics::Metrics;
 use tokio::sync::watch;
 
 use crate::{
-    house::{House, open, read, seed, succeeded},
+    house::{House, by_role, open, read, seed, succeeded},
     queues::LossyQueue,
 };
 
@@ -85,6 +85,7 @@ async fn a_start_with_another_key_is_refused_before_anything_is_consumed() {
             kek: other,
             checkpoint_seed: seed(),
             audit,
+            sessions: by_role(),
             clock: Arc::new(SystemClock),
             metrics: Metrics::new(),
             shutdown,
@@ -107,6 +108,7 @@ async fn an_impossible_configuration_is_refused() {
             kek,
             checkpoint_seed: seed(),
             audit,
+            sessions: by_role(),
             clock: Arc::new(SystemClock),
             metrics: Metrics::new(),
             shutdown,

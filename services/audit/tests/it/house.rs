@@ -6,7 +6,10 @@ use sallyport_audit::{Config, Erasure, Ports, build};
 use sallyport_audit_client::{AuditClient, OpenError, Settings};
 use sallyport_db::{Pool, on_pool};
 use sallyport_keyring::{KeyEncryptionKey, testing::MemoryKey};
-use sallyport_model::{Secret, ServiceName, SystemClock};
+use sallyport_model::{
+    Code, RecordId, Secret, ServiceName, SystemClock, TenantId,
+    operator::{Operator, Role, Tenants},
+};
 use sallyport_proto::{
     audit::v1::{
         CountsRequest, Kind, Outcome, QueryRequest, Record, audit_client::AuditClient as Rpc,
@@ -15,7 +18,7 @@ use sallyport_proto::{
     types::v1::{Actor, User, actor},
 };
 use sallyport_queue::{AUDIT_RECORDS, Message, PublishError, Queue as _};
-use sallyport_rpc::Transport;
+use sallyport_rpc::{Transport, console::Sessions};
 use sallyport_telemetry::{health::Ready, metrics::Metrics};
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -41,6 +44,21 @@ pub(crate) struct House {
     own: AuditClient,
     tasks: Tasks,
     _shutdown: watch::Sender<bool>,
+}
+
+/// A secret is a role's name, and after an @ a tenant's where it is not all.
+pub(crate) fn by_role() -> Sessions {
+    Arc::new(|secret: Secret<String>| {
+        let (role, tenants) = match secret.expose().split_once('@') {
+            Some((role, tenant)) => (role, Tenants::Some(vec![TenantId::parse(tenant).unwrap()])),
+            None => (secret.expose().as_str(), Tenants::All),
+        };
+        let operator = Role::parse(role).map(|role| {
+            let (session, name) = (RecordId::new(&SystemClock).uuid(), format!("Olga {}", role.as_str()));
+            Operator { session, name, role, tenants, idle_expires_at: 0, absolute_expires_at: 0 }
+        });
+        Box::pin(async move { operator.map(Arc::new).ok_or(Code::ConsoleSignedOut) })
+    })
 }
 
 impl House {
@@ -131,6 +149,7 @@ impl House {
             kek: Arc::clone(&kek),
             checkpoint_seed: seed(),
             audit: own.clone(),
+            sessions: by_role(),
             clock: Arc::new(SystemClock),
             metrics: metrics.clone(),
             shutdown,

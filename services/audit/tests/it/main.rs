@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod console;
 mod database_outage;
 mod disclosures;
 mod erasure;

@@ -19,6 +19,9 @@ use crate::{
 const SWITCHES: &[(&str, &str)] = &[
     ("record-outside-the-log", "proving::each_record_is_proven_by_a_few_hashes_and_another_is_not"),
     ("checkpoint-signed-unchecked", "signing::a_log_that_was_written_anew_gets_no_checkpoint"),
+    ("console-patients-unmasked", "console::at_the_console_no_answer_says_which_patient_it_is_about"),
+    ("unmask-unrecorded", "console::who_a_record_is_about_is_told_for_a_reason_that_is_on_the_log"),
+    ("review-names-its-patient", "console::a_review_is_kept_for_good_and_names_no_patient"),
     (
         "disclosures-without-open-calls",
         "disclosures::what_was_or_may_have_been_disclosed_is_told_and_nothing_else",
