@@ -205,6 +205,7 @@ codes! {
     ProposalEditInvalid = "proposal.edit_invalid", Invalid, "What was edited is not something that may be edited so.", "Nothing was written. Edit only the fields that are offered, without control characters, and not longer than they say.";
     ProposalDecided = "proposal.decided", Conflict, "The proposal has been decided on, has expired or was withdrawn.", "Nothing was written by this. Look at the proposals again.";
     AuditUnavailable = "audit.unavailable", Unavailable, "The call could not be recorded, so nothing was released.", "Try again in a minute; tell your administrator.";
+    AuditNotSignedYet = "audit.not_signed_yet", Conflict, "The record is behind the last signed checkpoint.", "Ask again in some minutes: a checkpoint is signed every five.";
     RevocationStale = "revocation.stale", Unavailable, "It could not be checked whether this session was ended, so nothing was released.", "Try again in a minute.";
     DependencyDown = "service.unavailable", Unavailable, "A part of the app is not available at the moment.", "Try again in a minute.";
     ClockSkew = "service.clock_skew", Unavailable, "A clock of the app is wrong, so nothing was done.", "Tell your administrator: a machine's clock is more than five minutes off.";

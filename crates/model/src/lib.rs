@@ -5,6 +5,7 @@
 pub mod access;
 pub mod clock;
 pub mod code;
+pub mod csv;
 pub mod ids;
 pub mod operator;
 pub mod planted;

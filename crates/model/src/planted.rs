@@ -65,6 +65,7 @@ mod switches {
         ("bulk-lines-unchecked", "3: lines of a file are released without a look"),
         ("export-tail-kept", "9: what was written and not committed stays in an export's file"),
         ("background-pause-cut", "jobs: a run calls an EHR before the time it named"),
+        ("console-form-unchecked", "console: a form from anywhere does what it says"),
         ("console-role-unchecked", "console: whoever is signed in may do what no role of theirs allows"),
         ("console-tenant-unchecked", "console: whoever is there for one tenant is told of another"),
         ("console-patients-unmasked", "console: the log is shown with its patients to whoever may read it"),

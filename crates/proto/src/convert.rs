@@ -6,7 +6,11 @@ use sallyport_model::{
     operator::{Operator, Role, Tenants},
 };
 
-use crate::{launch::v1 as console, types::v1 as pb};
+use crate::{
+    jobs::v1::KillRequest,
+    launch::v1 as console,
+    types::v1::{self as pb, selector::By},
+};
 
 /// A field of a message that is missing or malformed. Names the field, never its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -159,6 +163,28 @@ pub fn operator(message: &console::Operator) -> Result<Operator, InvalidField> {
         idle_expires_at: message.idle_expires_at,
         absolute_expires_at: message.absolute_expires_at,
     })
+}
+
+/// Which runs of jobs a part of an incident covers, as what job-worker is asked; `None` where it covers none.
+pub fn runs_of(part: &console::IncidentTarget) -> Option<KillRequest> {
+    let mut request = KillRequest::default();
+    match part.selector.as_ref().and_then(|selector| selector.by.as_ref())? {
+        By::Tenant(name) => request.tenant.clone_from(name),
+        By::Endpoint(name) => {
+            request.tenant.clone_from(&part.tenant);
+            request.endpoint.clone_from(name);
+        }
+        By::Registration(name) => request.registration.clone_from(name),
+        By::Launch(_) | By::User(_) | By::Grant(_) => {
+            request.tenant.clone_from(&part.tenant);
+            request.grants = part.grants.as_ref().map(|grants| grants.of_persons.clone()).unwrap_or_default();
+            if request.grants.is_empty() {
+                // Empty is not all: a tenant alone would be everything of it.
+                return None;
+            }
+        }
+    }
+    Some(request)
 }
 
 /// Whether a reason, or the name of who gives it, may stand in a record: 1 to 200 characters, none a control character.

@@ -1,32 +1,35 @@
-//! The token in a form of ours: it proves that the form was made for this session, this launch and this action.
+//! The token in a form of ours: it proves that the form was made for this session, this subject (a launch, or the console) and
+//! this action.
+
+use std::fmt::Display;
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sallyport_model::{LaunchId, Secret};
+use sallyport_model::Secret;
 
-/// HMAC-SHA256 under the session's secret over launch and action: nothing has to be stored, and it dies with the
+/// HMAC-SHA256 under the session's secret over subject and action: nothing has to be stored, and it dies with the
 /// session.
-pub fn token(session: &Secret<String>, launch: LaunchId, action: &str) -> String {
-    URL_SAFE_NO_PAD.encode(hmac::sign(&key(session), &message(launch, action)))
+pub fn token(session: &Secret<String>, subject: impl Display, action: &str) -> String {
+    URL_SAFE_NO_PAD.encode(hmac::sign(&key(session), &message(subject, action)))
 }
 
-/// Whether a form's token is the one for this session, launch and action; compared in constant time.
-pub fn is_token(session: &Secret<String>, launch: LaunchId, action: &str, token: &str) -> bool {
+/// Whether a form's token is the one for this session, subject and action; compared in constant time.
+pub fn is_token(session: &Secret<String>, subject: impl Display, action: &str, token: &str) -> bool {
     let Ok(tag) = URL_SAFE_NO_PAD.decode(token) else { return false };
-    hmac::verify(&key(session), &message(launch, action), &tag).is_ok()
+    hmac::verify(&key(session), &message(subject, action), &tag).is_ok()
 }
 
 fn key(session: &Secret<String>) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, session.expose().as_bytes())
 }
 
-fn message(launch: LaunchId, action: &str) -> Vec<u8> {
-    format!("sallyport form\0{launch}\0{action}").into_bytes()
+fn message(subject: impl Display, action: &str) -> Vec<u8> {
+    format!("sallyport form\0{subject}\0{action}").into_bytes()
 }
 
 #[cfg(test)]
 mod tests {
-    use sallyport_model::TestClock;
+    use sallyport_model::{LaunchId, TestClock};
 
     use super::*;
 

@@ -79,7 +79,7 @@ impl Error {
         match self {
             Self::Invalid(_) => Code::RequestInvalid,
             Self::NotRecorded(error) => error.code(),
-            Self::NotSignedYet => Code::DependencyDown,
+            Self::NotSignedYet => Code::AuditNotSignedYet,
             Self::Database(error) => error.code(),
             Self::Key(KeyError::Unavailable(_) | KeyError::Refused) | Self::Unseal(_) | Self::Interrupted => {
                 Code::DependencyDown

@@ -20,7 +20,7 @@ use sallyport_proto::{
         PlanIncidentRequest, RunIncidentRequest, close_incident_request::Jobs, incident_scope::What,
         incidents_client::IncidentsClient,
     },
-    types::v1::{User, selector::By},
+    types::v1::User,
 };
 use sallyport_rpc::Transport;
 use uuid::Uuid;
@@ -172,29 +172,14 @@ struct Stop<'a> {
 
 /// Stops the runs of a part and keeps new ones from starting; or counts them. Batches of a stopped run are not begun.
 async fn stop(house: &House, part: &IncidentTarget, how: &Stop<'_>) -> anyhow::Result<i64> {
-    let mut request = KillRequest {
+    let Some(request) = convert::runs_of(part) else { return Ok(0) };
+    let request = KillRequest {
         by: asker(),
         reason: how.reason.to_owned(),
         dry_run: how.is_dry,
         since: how.since,
-        ..KillRequest::default()
+        ..request
     };
-    match part.selector.as_ref().and_then(|selector| selector.by.as_ref()) {
-        Some(By::Tenant(name)) => request.tenant.clone_from(name),
-        Some(By::Endpoint(name)) => {
-            request.tenant.clone_from(&part.tenant);
-            request.endpoint.clone_from(name);
-        }
-        Some(By::Registration(name)) => request.registration.clone_from(name),
-        Some(By::Launch(_) | By::User(_) | By::Grant(_)) => {
-            request.tenant.clone_from(&part.tenant);
-            request.grants = part.grants.as_ref().map(|grants| grants.of_persons.clone()).unwrap_or_default();
-            if request.grants.is_empty() {
-                return Ok(0);
-            }
-        }
-        None => bail!("an instance of another version answers"),
-    }
     let answer = JobsClient::new(house.jobs.clone()).kill(request).await;
     let stopped = answer.map_err(|status| refusal(&status))?.into_inner();
     Ok(if how.is_dry { stopped.stopped } else { stopped.stopped_since })

@@ -15,7 +15,9 @@ use axum::{
 
 use crate::App;
 
-pub(crate) use assets::{script_path, style_path};
+pub(crate) use assets::{console_style_path, script_path, style_path};
+pub(crate) use headers::{Framing, page_headers};
+pub(crate) use session::request_id;
 
 /// A form of ours holds a token and a reference.
 const MAX_FORM_BYTES: usize = 4 * 1024;
@@ -31,6 +33,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/chart/{launch}/proposals", get(proposals::show).post(proposals::decide))
         .route("/chart/{launch}/{page}", get(handlers::page))
         .route("/assets/{file}", get(assets::serve))
+        .merge(crate::console::router())
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
         .route_layer(axum::middleware::from_fn(sallyport_telemetry::http::trace_requests))
         .with_state(app)

@@ -1,8 +1,10 @@
-//! The clinician's pages: the chart in the EHR's frame, rendered on the server, streamed banner first.
+//! The clinician's pages: the chart in the EHR's frame, rendered on the server, streamed banner first; and the operators'
+//! console.
 //!
-//! Holds no state and no token. A page is opened by the launch's own cookie, which travels to the gateway as secret
-//! metadata; this service's identity alone opens nothing.
+//! Holds no state and no token. A chart is opened by the launch's own cookie, the console by its own; each travels on as secret
+//! metadata, and this service's identity alone opens nothing.
 
+mod console;
 mod domain;
 mod gateway;
 mod http;
@@ -17,6 +19,8 @@ use sallyport_rpc::Transport;
 use sallyport_telemetry::health::Ready;
 use serde::Deserialize;
 
+pub use console::ConsolePorts;
+
 /// Settings of the pages.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -25,6 +29,9 @@ pub struct Config {
     pub public_url: String,
     /// Where the sandbox EHR's own page is, when it runs beside; shown on the start page only.
     pub sandbox_ehr_url: Option<String>,
+    /// Where the console links a trace to, with `{trace_id}` in place of its id, e.g.
+    /// `https://jaeger.example.org/trace/{trace_id}`. Empty: the id alone is shown.
+    pub trace_url: String,
     /// How long the summary waits for a section before it offers a link instead, in milliseconds.
     pub summary_deadline_ms: u64,
     /// How long the patient's name and a page of one section are waited for, in milliseconds.
@@ -36,6 +43,7 @@ impl Default for Config {
         Self {
             public_url: "http://localhost:8080".to_owned(),
             sandbox_ehr_url: None,
+            trace_url: String::new(),
             summary_deadline_ms: 2_000,
             page_deadline_ms: 20_000,
         }
@@ -47,7 +55,9 @@ impl Default for Config {
 pub struct Ports {
     /// To fhir-gateway, called as `web`.
     pub gateway: Transport,
-    /// The tenants' files: which EHRs may frame a page that has no session to tell.
+    /// What the operators' console asks.
+    pub console: ConsolePorts,
+    /// The tenants' files: which EHRs may frame a page that has no session to tell, and what the console shows of them.
     pub registry: Arc<Registry>,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -55,7 +65,7 @@ pub struct Ports {
 
 /// The built service: pages only.
 pub struct Service {
-    /// `/`, `/chart/{launch}/…`, `/assets/…`.
+    /// `/`, `/chart/{launch}/…`, `/console/…`, `/assets/…`.
     pub http: Router,
     /// Whether pages can be served. They hold no state: a gateway that is away is a page that says so.
     pub ready: Ready,
@@ -67,6 +77,9 @@ pub enum BuildError {
     /// `public_url` is not an origin.
     #[error("web.public_url must be an http or https origin without a path, such as https://app.example.org")]
     PublicUrl,
+    /// `trace_url` leads nowhere.
+    #[error("web.trace_url must be an https or http address with {{trace_id}} in it, or empty")]
+    TraceUrl,
     /// A deadline is zero.
     #[error("web.summary_deadline_ms and web.page_deadline_ms must be at least 1")]
     Deadline,
@@ -76,6 +89,8 @@ pub enum BuildError {
 #[derive(Clone)]
 struct App {
     gateway: gateway::Gateway,
+    console: console::Clients,
+    trace_url: Option<Arc<str>>,
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
     public_origin: Arc<str>,
@@ -98,8 +113,14 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     if config.summary_deadline_ms == 0 || config.page_deadline_ms == 0 {
         return Err(BuildError::Deadline);
     }
+    let is_web = config.trace_url.starts_with("https://") || config.trace_url.starts_with("http://");
+    if !config.trace_url.is_empty() && !(is_web && config.trace_url.contains("{trace_id}")) {
+        return Err(BuildError::TraceUrl);
+    }
     let app = App {
         gateway: gateway::Gateway::new(ports.gateway),
+        console: console::Clients::new(ports.console),
+        trace_url: (!config.trace_url.is_empty()).then(|| config.trace_url.into()),
         registry: ports.registry,
         clock: ports.clock,
         public_origin: origin.into(),

@@ -14,5 +14,7 @@ pub(crate) mod status;
 pub(crate) mod trend;
 pub(crate) mod words;
 
+pub(crate) use words::{Tone, badge, icon, said};
+
 /// What a person gives to support.
 pub(crate) struct Reference(pub(crate) String);

@@ -43,11 +43,12 @@ pub(crate) async fn status(domain: &Domain, request: &LogStatusRequest) -> Resul
     let figures = domain.store.log_figures(tenant.as_str()).await?;
     let (size, records) = figures.unwrap_or_default();
     let checkpoints = domain.store.checkpoints(tenant.as_str(), MAX_CHECKPOINTS).await?;
+    let newest_signed_at = checkpoints.first().map_or(0, |(_, signed_at, _)| *signed_at);
     let checkpoints = checkpoints.into_iter().map(|(_, _, note)| note).collect();
     let places = domain.store.quarantined_places(MAX_PLACES).await?;
     let place = |(spool, spool_sequence): (Uuid, i64)| Place { spool_id: spool.to_string(), spool_sequence };
     Ok(LogStatusResponse {
-        logs: vec![Log { records, checkpoints, ..log(tenant.as_str(), size)? }],
+        logs: vec![Log { records, checkpoints, newest_signed_at, ..log(tenant.as_str(), size)? }],
         quarantined: places.into_iter().map(place).collect(),
     })
 }

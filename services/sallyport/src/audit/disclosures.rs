@@ -11,7 +11,7 @@ use sallyport_proto::{
 use sallyport_rpc::Transport;
 use serde_json::json;
 
-use super::{asker, csv, plain};
+use super::{asker, plain};
 use crate::{
     cli::{DisclosuresArgs, DisclosuresFormat},
     operate::refusal,
@@ -183,7 +183,7 @@ fn csv_line(one: &Disclosure) -> String {
         &one.trace_id,
         &record(one),
     ];
-    cells.map(csv::cell).join(",")
+    cells.map(sallyport_model::csv::cell).join(",")
 }
 
 fn object(one: &Disclosure) -> serde_json::Value {

@@ -37,6 +37,16 @@ impl Times {
             .unwrap_or_default()
     }
 
+    /// Day and time to the second, without the zone: the page says it once.
+    pub(crate) fn seconds(&self, micros: Micros) -> String {
+        self.zoned(micros).map(|at| at.strftime("%d-%b-%Y %H:%M:%S").to_string()).unwrap_or_default()
+    }
+
+    /// The zone in which times are shown.
+    pub(crate) fn zone_name(&self) -> &str {
+        &self.zone_name
+    }
+
     /// For `datetime` attributes.
     pub(crate) fn machine(&self, micros: Micros) -> String {
         Timestamp::from_microsecond(micros).map(|t| t.to_string()).unwrap_or_default()

@@ -29,6 +29,15 @@ static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("chart", "js", "text/javascript; charset=utf-8", include_str!("../../assets/chart.js"))
 });
 
+static CONSOLE_STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("console", "css", "text/css; charset=utf-8", include_str!("../../assets/console.css"))
+});
+
+/// The address of the console's stylesheet.
+pub(crate) fn console_style_path() -> &'static str {
+    &CONSOLE_STYLE.path
+}
+
 /// The stylesheet's address.
 pub(crate) fn style_path() -> &'static str {
     &STYLE.path
@@ -41,7 +50,7 @@ pub(crate) fn script_path() -> &'static str {
 
 pub(super) async fn serve(Path(file): Path<String>) -> Response {
     let asked = format!("/assets/{file}");
-    let Some(asset) = [&STYLE, &SCRIPT].into_iter().find(|asset| asset.path == asked) else {
+    let Some(asset) = [&STYLE, &SCRIPT, &CONSOLE_STYLE].into_iter().find(|asset| asset.path == asked) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let headers = [

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Who may put a page into a frame.
-pub(super) enum Framing<'a> {
+pub(crate) enum Framing<'a> {
     /// These origins (a launch's own EHR).
     By(&'a [String]),
     /// Nobody.
@@ -11,7 +11,7 @@ pub(super) enum Framing<'a> {
 }
 
 /// The headers of a page. `default-src 'none'` and no third party; inline style and script are not possible.
-pub(super) fn page_headers(framing: &Framing<'_>, forms: &[String]) -> HeaderMap {
+pub(crate) fn page_headers(framing: &Framing<'_>, forms: &[String]) -> HeaderMap {
     let ancestors = match framing {
         Framing::By(origins) => {
             let origins: Vec<&str> = origins.iter().map(String::as_str).filter(|o| is_origin(o)).collect();

@@ -60,7 +60,7 @@ impl FromRequestParts<App> for Opened {
 }
 
 /// The outside's request id; the reference a person gives to support.
-pub(super) fn request_id(parts: &Parts, app: &App) -> RequestId {
+pub(crate) fn request_id(parts: &Parts, app: &App) -> RequestId {
     parts.extensions.get::<Incoming>().map_or_else(|| RequestId::new(&*app.clock), |incoming| incoming.0)
 }
 

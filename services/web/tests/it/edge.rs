@@ -170,6 +170,7 @@ async fn settings_that_cannot_work_are_refused() {
         let config = sallyport_web::Config { public_url: public_url.into(), ..Default::default() };
         let ports = sallyport_web::Ports {
             gateway: fake::Fake::default().transport(),
+            console: fake::no_console(),
             registry: std::sync::Arc::new(fake::registry()),
             clock: std::sync::Arc::new(sallyport_model::SystemClock),
         };

@@ -14,7 +14,7 @@ use sallyport_proto::gateway::v1::{
     view_response::Feature,
 };
 use sallyport_registry::Registry;
-use sallyport_rpc::{AllowList, SESSION_METADATA, Served, Transport, status};
+use sallyport_rpc::{AllowList, Later, SESSION_METADATA, Served, Transport, status};
 use tonic::{Request, Response, Status, codegen::BoxStream, service::Routes};
 
 use crate::chart;
@@ -269,10 +269,17 @@ pub(crate) async fn pages(launches: Vec<(LaunchId, Canned)>, config: sallyport_w
     let fake = Fake(Arc::new(launches.into_iter().collect()));
     let ports = sallyport_web::Ports {
         gateway: fake.transport(),
+        console: no_console(),
         registry: Arc::new(registry()),
         clock: Arc::new(TestClock::at(NOW)),
     };
     sallyport_web::build(config, ports).await.unwrap().http
+}
+
+/// Services that nobody can reach: a chart needs none of them.
+pub(crate) fn no_console() -> sallyport_web::ConsolePorts {
+    let nowhere = || Transport::later(&Later::default(), ServiceName::Web);
+    sallyport_web::ConsolePorts { launch_auth: nowhere(), audit: nowhere(), job_worker: None }
 }
 
 /// One tenant whose EHR may frame the pages.

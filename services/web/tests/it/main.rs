@@ -10,11 +10,15 @@
 mod banner;
 mod care_gaps;
 mod chart;
+mod console;
+mod desk;
 mod edge;
 mod edits;
 mod fake;
 mod forms;
 mod partial;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod proposals;
 mod states;
 mod streaming;

@@ -384,4 +384,8 @@ pub(super) const ROWS: &[Row] = &[
     audit::PROVE_RECORD,
     audit::DISCLOSURES,
     audit::SIGN_REPORT,
+    audit::UNMASK,
+    audit::ACTIVITY,
+    audit::SAVE_REVIEW,
+    audit::LIST_REVIEWS,
 ];

@@ -67,6 +67,74 @@ fn sign(body: &str, reason: &str) -> Ask {
     })
 }
 
+fn unmask(tenant: &str, reason: &str) -> Ask {
+    Ask::new(&audit::UnmaskRequest {
+        tenant: tenant.to_owned(),
+        record_id: vec![7; 16],
+        reason: reason.to_owned(),
+    })
+}
+
+fn activity(tenant: &str, until: i64) -> Ask {
+    Ask::new(&audit::ActivityRequest { tenant: tenant.to_owned(), from: 1, until })
+}
+
+fn review(tenant: &str, finding: &str) -> Ask {
+    Ask::new(&audit::SaveReviewRequest {
+        tenant: tenant.to_owned(),
+        finding: finding.to_owned(),
+        from: 1,
+        until: 2,
+        ..audit::SaveReviewRequest::default()
+    })
+}
+
+fn reviews(tenant: &str) -> Ask {
+    Ask::new(&audit::ListReviewsRequest { tenant: tenant.to_owned() })
+}
+
+/// Nobody without a session at the console; `console.rs` says who with one.
+pub(super) const UNMASK: Row = Row {
+    method: "/sallyport.audit.v1.Audit/Unmask",
+    callers: &[],
+    harm: |_| unmask("general", "the matrix"),
+    cases: &[
+        case("no such record", |_| unmask("general", "the matrix"), "request.invalid"),
+        case("without a reason", |_| unmask("general", ""), "request.invalid"),
+    ],
+};
+
+pub(super) const ACTIVITY: Row = Row {
+    method: "/sallyport.audit.v1.Audit/Activity",
+    callers: &[Operator],
+    harm: |_| activity("general", 2),
+    cases: &[
+        case("its tenant", |_| activity("general", 2), "ok"),
+        foreign("another tenant", |_| activity(OTHER, 2), "ok"),
+        case("no period", |_| activity("general", 0), "request.invalid"),
+    ],
+};
+
+pub(super) const SAVE_REVIEW: Row = Row {
+    method: "/sallyport.audit.v1.Audit/SaveReview",
+    callers: &[],
+    harm: |_| review("general", "the matrix"),
+    cases: &[
+        case("its tenant", |_| review("general", "the matrix"), "ok"),
+        case("no finding", |_| review("general", ""), "request.invalid"),
+    ],
+};
+
+pub(super) const LIST_REVIEWS: Row = Row {
+    method: "/sallyport.audit.v1.Audit/ListReviews",
+    callers: &[Operator],
+    harm: |_| reviews("general"),
+    cases: &[
+        case("its tenant", |_| reviews("general"), "ok"),
+        foreign("another tenant", |_| reviews(OTHER), "ok"),
+    ],
+};
+
 pub(super) const QUERY: Row = Row {
     method: "/sallyport.audit.v1.Audit/Query",
     callers: &[Operator],
