@@ -139,8 +139,7 @@ pub async fn console_holds() -> anyhow::Result<usize> {
     // Whoever may is told what who runs the house is told.
     for at_console in CONSOLE {
         let row = ROWS.iter().find(|row| row.method == at_console.method).context(at_console.method)?;
-        let may =
-            |person: &&super::console::Person| at_console.rights.iter().any(|right| person.role.may(*right));
+        let may = |person: &&Person| at_console.rights.iter().any(|right| person.role.may(*right));
         for person in people.everywhere.iter().filter(may) {
             for case in row.cases {
                 cells += 1;
