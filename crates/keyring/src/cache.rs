@@ -1,18 +1,20 @@
-//! Data keys, unwrapped and kept in memory for five minutes: the key-encryption key is asked once per key and five
-//! minutes, not once per value. After that a key is proven again by unwrapping it; when its keeper is away or says no,
-//! what it sealed stays closed. There is no other way to a key.
+//! Data keys, unwrapped and kept in memory for five minutes: the key-encryption key is asked at most once per key and
+//! minute, not once per value. A key in use is proven again in the background by unwrapping it, so that an outage of
+//! its keeper is felt after four minutes at the earliest. When its keeper says no, or was away for too long, what it
+//! sealed stays closed. There is no other way to a key.
+
+mod proven;
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use sallyport_model::{Clock, Micros, Secret, TenantId};
+use sallyport_model::{Clock, TenantId};
 
+pub use self::proven::PROOF_LASTS_MICROS;
+use self::proven::{Open, Proven, prove_again};
 use crate::{DataKey, KeyEncryptionKey, KeyError, place::associated};
-
-/// How long an unwrapped key is used without asking its keeper again.
-pub const PROOF_LASTS_MICROS: Micros = 5 * 60 * 1_000_000;
 
 /// Which data key: whose, for what, and which of several over time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,20 +37,34 @@ impl DataKeyContext {
 /// Called once for each call to the key-encryption key, with `wrap`, `unwrap` or `rewrap` and whether it succeeded.
 pub type Observer = Box<dyn Fn(&'static str, bool) + Send + Sync>;
 
-/// An unwrapped key and when its keeper vouched for it last.
-struct Proven {
-    key: Arc<DataKey>,
-    at: Micros,
+/// The key-encryption key, each call to it reported.
+struct Keeper {
+    kek: Arc<dyn KeyEncryptionKey>,
+    observer: Observer,
+}
+
+impl Keeper {
+    async fn wrap(&self, context: &DataKeyContext, key: &DataKey) -> Result<Vec<u8>, KeyError> {
+        let wrapped = self.kek.wrap(&context.aad(), key.expose()).await;
+        (self.observer)("wrap", wrapped.is_ok());
+        wrapped
+    }
+
+    async fn unwrap(&self, context: &DataKeyContext, wrapped: &[u8]) -> Result<DataKey, KeyError> {
+        let material = self.kek.unwrap(&context.aad(), wrapped).await;
+        (self.observer)("unwrap", material.is_ok());
+        DataKey::from_secret(material?)
+    }
 }
 
 /// The key ring: data keys by context, over one key-encryption key.
 pub struct Keyring {
-    kek: Arc<dyn KeyEncryptionKey>,
+    keeper: Arc<Keeper>,
     clock: Arc<dyn Clock>,
-    open: Mutex<HashMap<DataKeyContext, Proven>>,
+    /// Alone in holding this: what runs in the background sees the ring go, and goes with it.
+    open: Arc<Open>,
     /// Whoever unwraps a key, so that the others wait for it instead of asking too.
     flights: Mutex<HashMap<DataKeyContext, Arc<tokio::sync::Mutex<()>>>>,
-    observer: Observer,
 }
 
 impl std::fmt::Debug for Keyring {
@@ -65,7 +81,8 @@ impl Keyring {
 
     /// The same, reporting each call to the key-encryption key (for metrics).
     pub fn observed(kek: Arc<dyn KeyEncryptionKey>, clock: Arc<dyn Clock>, observer: Observer) -> Self {
-        Self { kek, clock, open: Mutex::default(), flights: Mutex::default(), observer }
+        let keeper = Arc::new(Keeper { kek, observer });
+        Self { keeper, clock, open: Arc::default(), flights: Mutex::default() }
     }
 
     /// Makes a new data key and wraps it. The caller stores the wrapped form; when another process stored one first,
@@ -75,9 +92,8 @@ impl Keyring {
     /// Those of the key-encryption key.
     pub async fn generate(&self, context: &DataKeyContext) -> Result<(Arc<DataKey>, Vec<u8>), KeyError> {
         let key = Arc::new(DataKey::generate());
-        let wrapped = self.kek.wrap(&context.aad(), key.expose()).await;
-        (self.observer)("wrap", wrapped.is_ok());
-        Ok((key, wrapped?))
+        let wrapped = self.keeper.wrap(context, &key).await?;
+        Ok((key, wrapped))
     }
 
     /// Wraps a data key that was made before the key-encryption key was asked.
@@ -85,9 +101,7 @@ impl Keyring {
     /// # Errors
     /// Those of the key-encryption key.
     pub async fn wrap(&self, context: &DataKeyContext, key: &DataKey) -> Result<Vec<u8>, KeyError> {
-        let wrapped = self.kek.wrap(&context.aad(), key.expose()).await;
-        (self.observer)("wrap", wrapped.is_ok());
-        wrapped
+        self.keeper.wrap(context, key).await
     }
 
     /// The data key behind `wrapped`, from memory when its keeper vouched for it within five minutes.
@@ -104,11 +118,11 @@ impl Keyring {
             return Ok(key);
         }
         let asked_at = self.clock.now();
-        let opened = self.unwrap(context, wrapped).await;
+        let opened = self.keeper.unwrap(context, wrapped).await;
         // Nobody needs the entry after this: who waits has it, who comes later finds the key or asks anew.
         lock(&self.flights).remove(context);
         let key = Arc::new(opened?);
-        lock(&self.open).insert(context.clone(), Proven { key: Arc::clone(&key), at: asked_at });
+        lock(&self.open).insert(context.clone(), Proven::new(&key, wrapped, asked_at));
         Ok(key)
     }
 
@@ -117,17 +131,17 @@ impl Keyring {
     /// # Errors
     /// Those of the key-encryption key.
     pub async fn rewrap(&self, context: &DataKeyContext, wrapped: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let rewrapped = self.kek.rewrap(&context.aad(), wrapped).await;
-        (self.observer)("rewrap", rewrapped.is_ok());
+        let rewrapped = self.keeper.kek.rewrap(&context.aad(), wrapped).await;
+        (self.keeper.observer)("rewrap", rewrapped.is_ok());
         rewrapped
     }
 
     /// The keeper of the key-encryption key, for its versions.
     pub fn keeper(&self) -> &dyn KeyEncryptionKey {
-        self.kek.as_ref()
+        self.keeper.kek.as_ref()
     }
 
-    /// Forgets everything unwrapped, e.g. when the key service revoked a key.
+    /// Forgets everything unwrapped, e.g. when the key service revoked a key. A proof under way changes nothing any more.
     pub fn forget(&self) {
         lock(&self.open).clear();
     }
@@ -135,34 +149,23 @@ impl Keyring {
     /// Forgets what may not be used any more: called now and then, so that a key nobody asks for does not stay.
     pub fn forget_stale(&self) {
         let now = self.clock.now();
-        lock(&self.open).retain(|_, proven| is_fresh(proven, now));
-    }
-
-    async fn unwrap(&self, context: &DataKeyContext, wrapped: &[u8]) -> Result<DataKey, KeyError> {
-        let material: Result<Secret<Vec<u8>>, KeyError> = self.kek.unwrap(&context.aad(), wrapped).await;
-        (self.observer)("unwrap", material.is_ok());
-        DataKey::from_secret(material?)
+        lock(&self.open).retain(|_, proven| proven.is_fresh(now));
     }
 
     /// The data key, if its keeper vouched for it within five minutes: for callers who would have to look for the
-    /// wrapped form first.
+    /// wrapped form first. One whose proof is no longer new is proven again in the background.
     pub fn at_hand(&self, context: &DataKeyContext) -> Option<Arc<DataKey>> {
         let now = self.clock.now();
         let mut open = lock(&self.open);
-        if open.get(context).is_some_and(|proven| is_fresh(proven, now)) {
-            return open.get(context).map(|proven| Arc::clone(&proven.key));
+        if let Some(proven) = open.get_mut(context).filter(|proven| proven.is_fresh(now)) {
+            if proven.is_due(now) {
+                prove_again(proven, context, &self.keeper, &self.open, now);
+            }
+            return Some(proven.key());
         }
         open.remove(context);
         None
     }
-}
-
-fn is_fresh(proven: &Proven, now: Micros) -> bool {
-    if sallyport_model::planted!("data-key-outlives-its-proof") {
-        return true;
-    }
-    // A clock that was turned back is no proof either.
-    (0..PROOF_LASTS_MICROS).contains(&now.saturating_sub(proven.at))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -61,6 +61,11 @@ impl KeyError {
     pub fn is_about_the_value(&self) -> bool {
         matches!(self, Self::DoesNotOpen | Self::Malformed)
     }
+
+    /// Whether the keeper was asked and said no, rather than not reached: a key in memory ends with that.
+    pub(crate) fn is_a_no(&self) -> bool {
+        self.is_about_the_value() || matches!(self, Self::Refused)
+    }
 }
 
 /// The keeper of the key-encryption key. It wraps and unwraps data keys; the key itself never comes out, so that a

@@ -1,4 +1,5 @@
-//! A key-encryption key for tests: in memory, with versions, cut off and lost on command, counting what it is asked.
+//! A key-encryption key for tests: in memory, with versions; cut off, slow, denied and lost on command, counting what
+//! it is asked.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -14,6 +15,8 @@ use crate::{DataKey, KeyEncryptionKey, KeyError};
 pub struct MemoryKey {
     versions: Mutex<Vec<Arc<DataKey>>>,
     is_away: AtomicBool,
+    is_denied: AtomicBool,
+    turn: tokio::sync::RwLock<()>,
     unwraps: AtomicUsize,
     calls: AtomicUsize,
 }
@@ -23,6 +26,8 @@ impl Default for MemoryKey {
         Self {
             versions: Mutex::new(vec![Arc::new(DataKey::generate())]),
             is_away: AtomicBool::new(false),
+            is_denied: AtomicBool::new(false),
+            turn: tokio::sync::RwLock::default(),
             unwraps: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
         }
@@ -45,6 +50,16 @@ impl MemoryKey {
         self.is_away.store(is_away, Ordering::SeqCst);
     }
 
+    /// Denies everything, as after a policy was taken away, or allows it again.
+    pub fn set_denied(&self, is_denied: bool) {
+        self.is_denied.store(is_denied, Ordering::SeqCst);
+    }
+
+    /// Answers no question to unwrap while the guard lives.
+    pub async fn hold(&self) -> tokio::sync::RwLockWriteGuard<'_, ()> {
+        self.turn.write().await
+    }
+
     /// Another key in its place: what was wrapped does not open any more.
     pub fn lose(&self) {
         *self.versions.lock().unwrap_or_else(PoisonError::into_inner) = vec![Arc::new(DataKey::generate())];
@@ -65,6 +80,9 @@ impl MemoryKey {
         if self.is_away.load(Ordering::SeqCst) {
             return Err(KeyError::Unavailable("cut off".into()));
         }
+        if self.is_denied.load(Ordering::SeqCst) {
+            return Err(KeyError::Refused);
+        }
         Ok(self.versions.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
@@ -82,6 +100,7 @@ impl KeyEncryptionKey for MemoryKey {
         self.unwraps.fetch_add(1, Ordering::SeqCst);
         // As a call over the network would, so that callers who come at once meet.
         tokio::task::yield_now().await;
+        let _turn = self.turn.read().await;
         let versions = self.versions()?;
         let (number, envelope) = wrapped.split_first().ok_or(KeyError::Malformed)?;
         let index = usize::from(*number).checked_sub(1).ok_or(KeyError::Malformed)?;

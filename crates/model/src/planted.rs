@@ -82,6 +82,8 @@ mod switches {
         ("refresh-not-single-flight", "7: two refreshes of one grant run at once"),
         ("refresh-retried-when-uncertain", "7: an unknown outcome is retried with the same token"),
         ("data-key-outlives-its-proof", "keys: a cached data key is used for ever without its keeper"),
+        ("data-key-never-proven-again", "keys: an outage just before a proof ends is felt at once"),
+        ("data-key-survives-a-no", "keys: a cached data key is used on after its keeper said no"),
         ("reseal-overwrites", "keys: a rotation writes old tokens over those of a refresh"),
         ("empty-scope-is-all", "10: an empty grant means everything"),
         ("policy-unknown-label-permits", "10: an unknown security label is permitted"),

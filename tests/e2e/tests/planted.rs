@@ -61,6 +61,8 @@ const SHOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("refresh-not-single-flight", "token-vault"),
     ("refresh-retried-when-uncertain", "token-vault"),
     ("data-key-outlives-its-proof", "token-vault"),
+    ("data-key-never-proven-again", "token-vault"),
+    ("data-key-survives-a-no", "token-vault"),
     ("reseal-overwrites", "token-vault"),
     ("empty-scope-is-all", "fhir-gateway"),
     ("policy-unknown-label-permits", "fhir-gateway"),

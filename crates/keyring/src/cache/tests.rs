@@ -5,6 +5,8 @@ use sallyport_model::TestClock;
 use super::*;
 use crate::testing::MemoryKey;
 
+mod proofs;
+
 struct House {
     keeper: Arc<MemoryKey>,
     clock: Arc<TestClock>,

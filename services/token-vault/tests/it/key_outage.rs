@@ -42,6 +42,57 @@ async fn cached_keys_serve_for_five_minutes_and_then_nothing_does() {
     .await;
 }
 
+/// Reads until the key was asked for again in the background and the answer has come.
+async fn proven_again(world: &World, grant: &[u8]) {
+    let before = world.kek.calls();
+    eventually("the proof in the background", || async {
+        world.access(grant).await.unwrap();
+        world.kek.calls() > before
+    })
+    .await;
+    // The fake answers in the turn after the one in which it counts.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+#[tokio::test]
+async fn an_outage_just_before_a_proof_ends_is_felt_four_minutes_later_at_the_earliest() {
+    each(|world| async move {
+        let grant = world.grant().await;
+        for _ in 0..4 {
+            world.clock.advance(Duration::from_secs(60));
+            proven_again(&world, &grant).await;
+        }
+        world.clock.advance(Duration::from_secs(59));
+        world.kek.set_away(true);
+        for _ in 0..24 {
+            world.clock.advance(Duration::from_secs(10));
+            world.access(&grant).await.unwrap();
+        }
+        world.clock.advance(Duration::from_secs(1));
+        let refused = world.access(&grant).await.unwrap_err();
+        assert_eq!(code(&refused), "service.unavailable");
+        world.kek.set_away(false);
+        world.access(&grant).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_open_any_more_ends_within_a_minute_of_use() {
+    each(|world| async move {
+        let grant = world.grant().await;
+        world.kek.lose();
+        world.clock.advance(Duration::from_secs(59));
+        world.access(&grant).await.unwrap();
+        world.clock.advance(Duration::from_secs(1));
+        eventually("the keeper's no", || async {
+            world.access(&grant).await.is_err_and(|refused| code(&refused) == "grant.unreadable")
+        })
+        .await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn without_the_key_service_no_code_is_used_up() {
     each(|world| async move {
