@@ -4,7 +4,7 @@ use sallyport_db::{Error as DbError, on_pool};
 use sallyport_model::{Micros, RunId};
 use uuid::Uuid;
 
-use super::Store;
+use super::{Store, proposals::TAKEN_BACK};
 
 /// How many proposals a plan names.
 pub(crate) const PLAN_MAX: usize = 1_000;
@@ -81,12 +81,13 @@ impl Store {
     ) -> Result<bool, DbError> {
         let rows = on_pool!(self.pool, |c| {
             sqlx::query(
-                "UPDATE proposals SET state = 'withdrawn', updated_at = $3 \
+                "UPDATE proposals SET state = 'withdrawn', outcome = $4, code = '', updated_at = $3 \
              WHERE proposal_id = $1 AND run_id = $2 AND state = 'open'",
             )
             .bind(proposal)
             .bind(run.uuid())
             .bind(now)
+            .bind(TAKEN_BACK)
             .execute(c)
             .await
             .map(|done| done.rows_affected())

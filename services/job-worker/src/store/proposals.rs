@@ -27,7 +27,22 @@ use touched;
 struct Known {
     proposal_id: Uuid,
     state: String,
+    outcome: String,
     content: Vec<u8>,
+    expires_at: Micros,
+}
+
+/// The outcome of a proposal that a person withdrew, rather than a scan whose rule no longer held.
+pub(super) const TAKEN_BACK: &str = "taken-back";
+
+impl Known {
+    /// Whether a person has withdrawn just this, and it would still wait for somebody had they not.
+    fn is_taken_back(&self, content: &[u8], now: Micros) -> bool {
+        self.state == State::Withdrawn.as_str()
+            && self.outcome == TAKEN_BACK
+            && self.content == content
+            && self.expires_at > now
+    }
 }
 
 /// What came of proposing.
@@ -35,11 +50,12 @@ struct Known {
 pub(crate) enum Made {
     /// It is new, or says something else than before.
     Proposed(Uuid),
-    /// It is there already, or was decided.
+    /// It is there already, was decided, or a person has withdrawn it.
     Known,
 }
 
-/// Proposes: a new row, a fresh content for one that nobody has decided on, or nothing where somebody has. `seal` gets the id
+/// Proposes: a new row, a fresh content for one that nobody has decided on, or nothing where somebody has, or has withdrawn
+/// the same. `seal` gets the id
 /// under which the row stands.
 pub(crate) async fn propose(
     tx: &mut Tx,
@@ -48,7 +64,7 @@ pub(crate) async fn propose(
     now: Micros,
 ) -> Result<Made, DbError> {
     let known: Option<Known> = on_tx!(*tx, |c| sqlx::query_as(
-        "SELECT proposal_id, state, content FROM proposals \
+        "SELECT proposal_id, state, outcome, content, expires_at FROM proposals \
          WHERE tenant = $1 AND endpoint = $2 AND job = $3 AND subject = $4 AND occasion = $5"
     )
     .bind(new.tenant)
@@ -65,7 +81,7 @@ pub(crate) async fn propose(
     };
     let is_undecided =
         matches!(State::parse(&known.state), Some(State::Open | State::Expired | State::Withdrawn));
-    if !is_undecided {
+    if !is_undecided || known.is_taken_back(&new.content, now) {
         return Ok(Made::Known);
     }
     let is_the_same = known.state == State::Open.as_str() && known.content == new.content;
@@ -74,7 +90,8 @@ pub(crate) async fn propose(
         sqlx::query(
         "UPDATE proposals SET run_id = $2, resource_type = $3, base_version = $4, content = $5, sealed = $6, \
          data_key_id = $7, state = 'open', updated_at = $8, expires_at = $9, \
-         outcome = CASE WHEN content = $5 THEN outcome ELSE '' END, code = CASE WHEN content = $5 THEN code ELSE '' END \
+         outcome = CASE WHEN content = $5 AND outcome <> $10 THEN outcome ELSE '' END, \
+         code = CASE WHEN content = $5 THEN code ELSE '' END \
          WHERE proposal_id = $1 AND state IN ('open', 'expired', 'withdrawn')"
     )
     .bind(known.proposal_id)
@@ -86,6 +103,7 @@ pub(crate) async fn propose(
     .bind(sealed.data_key)
     .bind(now)
     .bind(new.expires_at)
+    .bind(TAKEN_BACK)
     .execute(c)
     .await
     .map(|_done| ())

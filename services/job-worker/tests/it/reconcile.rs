@@ -8,7 +8,7 @@ use sallyport_proto::{
 
 use crate::{
     care_gaps::{SCOPES, chart},
-    proposals::{approval, decide, list, proposing, reject, settle},
+    proposals::{approval, decide, list, proposing, reject, run, settle},
     unfinished::{finish, unfinished},
     world::{Worker, code, each},
 };
@@ -68,6 +68,36 @@ async fn a_plan_names_each_effect_with_its_way_back_and_changes_nothing() {
         let records = world.records().await;
         let planned = records.iter().find(|record| record.interaction == "reconcile-plan").unwrap();
         assert_eq!((planned.detail.as_str(), &planned.run_id), ("the operator: a wrong rule", &run));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_withdrew_does_not_come_back_on_the_same_evidence() {
+    each(&[proposing("")], |world| async move {
+        SCOPES.clone_into(&mut world.owners.granted.lock().unwrap());
+        chart(&world, "p000", "9.4");
+        chart(&world, "p001", "9.4");
+        let worker = world.worker(1).await;
+        let started = worker.start("general", "gaps").await.unwrap();
+        worker.until(&started, "done").await;
+        let withdrawn = worker.client().withdraw_proposals(request(&started.run_id, "a wrong rule")).await;
+        assert_eq!(withdrawn.unwrap().into_inner().withdrawn, 2);
+        run(&worker).await;
+        for patient in ["p000", "p001"] {
+            let kept = list(&worker, patient).await.remove(0);
+            assert_eq!((kept.state.as_str(), kept.outcome.as_str()), ("withdrawn", "taken-back"));
+        }
+        chart(&world, "p000", "9.9");
+        run(&worker).await;
+        let fresh = list(&worker, "p000").await.remove(0);
+        assert_eq!((fresh.state.as_str(), fresh.outcome.as_str()), ("open", ""), "new evidence");
+        assert_eq!(list(&worker, "p001").await[0].state, "withdrawn");
+        // By then nobody would have it before them any more, had it not been withdrawn.
+        world.execute("UPDATE proposals SET expires_at = 1 WHERE state = 'withdrawn'").await;
+        run(&worker).await;
+        let again = list(&worker, "p001").await.remove(0);
+        assert_eq!((again.state.as_str(), again.outcome.as_str()), ("open", ""), "its time is over");
     })
     .await;
 }

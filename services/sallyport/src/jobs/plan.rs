@@ -19,7 +19,7 @@ pub(super) fn plan(plan: &ReconcilePlan) -> String {
     }
     line(
         &mut out,
-        "  first     mend or switch off the job: its next run proposes again what its rule still finds",
+        "  first     mend or switch off the job: its next run proposes what its rule finds on other evidence",
     );
     proposals(&mut out, plan, &id);
     if let Some(export) = &plan.export {

@@ -141,6 +141,7 @@ fn standing(one: &Proposal) -> Markup {
         ("approved", _) => badge(Tone::Information, "Approved"),
         ("rejected", _) => badge(Tone::Quiet, "Rejected"),
         ("expired", _) => badge(Tone::Quiet, "Expired"),
+        ("withdrawn", "taken-back") => badge(Tone::Quiet, "Withdrawn by an operator"),
         ("withdrawn", _) => badge(Tone::Quiet, "Withdrawn: the rule no longer holds"),
         _ => badge(Tone::Information, "Open"),
     }

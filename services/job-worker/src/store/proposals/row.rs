@@ -16,7 +16,7 @@ pub(crate) enum State {
     Rejected,
     /// Nobody decided in time.
     Expired,
-    /// The rule no longer holds.
+    /// The rule no longer holds, or a person took it back: the outcome says which.
     Withdrawn,
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct Proposal {
     pub(crate) base_version: String,
     pub(crate) sealed: Sealed,
     pub(crate) state: State,
-    /// `applied`, `unknown`, `refused`, `conflict` or empty.
+    /// `applied`, `unknown`, `refused`, `conflict`, `taken-back` or empty.
     pub(crate) outcome: String,
     pub(crate) code: String,
     pub(crate) decision: Option<Sealed>,
