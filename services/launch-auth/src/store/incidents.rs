@@ -15,6 +15,9 @@ use super::{Store, malformed};
 /// The most incidents that are listed.
 const LISTED: i64 = 100;
 
+/// How often somebody else may close an incident between our two looks before we give up.
+const ATTEMPTS: usize = 5;
+
 /// A part of an incident.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Target {
@@ -90,14 +93,41 @@ impl Store {
     /// Keeps a new incident with its targets, in one transaction; or gives the open one of the same scope. With whether
     /// it is new.
     pub(crate) async fn open_incident(&self, new: &Incident) -> Result<(Incident, bool), Error> {
-        let scope = new.scope.encode_to_vec();
+        for _attempt in 0..ATTEMPTS {
+            if self.insert_incident(new).await? {
+                return Ok((new.clone(), true));
+            }
+            if let Some(open) = self.open_incident_of(&new.scope).await? {
+                return Ok((open, false));
+            }
+            // Closed between the two: now nothing is open, and the next round opens it.
+        }
+        Err(malformed("incident_id"))
+    }
+
+    /// The open incident of a scope.
+    async fn open_incident_of(&self, scope: &IncidentScope) -> Result<Option<Incident>, Error> {
+        let open: Option<Uuid> = on_pool!(self.always, |c| sqlx::query_scalar(
+            "SELECT incident_id FROM incidents WHERE scope = $1 AND closed_at IS NULL"
+        )
+        .bind(scope.encode_to_vec())
+        .fetch_optional(c)
+        .await)?;
+        match open {
+            Some(id) => self.incident(id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a new incident was kept, with its targets: not when one of the same scope is open.
+    async fn insert_incident(&self, new: &Incident) -> Result<bool, Error> {
         let mut tx = self.always.begin().await?;
         let rows = on_tx!(tx, |c| sqlx::query(
             "INSERT INTO incidents (incident_id, scope, operator, reason, opened_at, closed_at, report) \
              VALUES ($1, $2, $3, $4, $5, NULL, '') ON CONFLICT DO NOTHING"
         )
         .bind(new.id)
-        .bind(scope.as_slice())
+        .bind(new.scope.encode_to_vec())
         .bind(&new.operator)
         .bind(&new.reason)
         .bind(new.opened_at)
@@ -105,17 +135,7 @@ impl Store {
         .await
         .map(|done| done.rows_affected()))?;
         if rows == 0 {
-            drop(tx);
-            let open: Option<Uuid> = on_pool!(self.always, |c| sqlx::query_scalar(
-                "SELECT incident_id FROM incidents WHERE scope = $1 AND closed_at IS NULL"
-            )
-            .bind(scope.as_slice())
-            .fetch_optional(c)
-            .await)?;
-            // Closed between the two: then there is nothing open, and whoever asks again opens one.
-            let id = open.ok_or_else(|| malformed("incident_id"))?;
-            let found = self.incident(id).await?.ok_or_else(|| malformed("incident_id"))?;
-            return Ok((found, false));
+            return Ok(false);
         }
         for (position, target) in (0_i64..).zip(&new.targets) {
             let selector = Selector { by: Some(target.by.clone()) }.encode_to_vec();
@@ -134,7 +154,7 @@ impl Store {
             })?;
         }
         tx.commit().await?;
-        Ok((new.clone(), true))
+        Ok(true)
     }
 
     /// An incident.

@@ -58,6 +58,21 @@ fn registration(name: &str) -> (String, By) {
 }
 
 #[tokio::test]
+async fn an_incident_that_somebody_closes_while_another_asks_for_it_fails_nobody() {
+    each(|world| async move {
+        let one = || async {
+            for _ in 0..40 {
+                let incident =
+                    run(&world, scope("general", What::Endpoint("main".to_owned()))).await.unwrap();
+                assert!(close(&world, &incident, Vec::new()).await.closed_at > 0);
+            }
+        };
+        tokio::join!(one(), one(), one(), one());
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn each_scope_revokes_exactly_its_own_and_nothing_of_a_neighbour() {
     each(|world: World| async move {
         let user = User { issuer: world.issuer(), subject: "user-1".to_owned(), fhir_user: String::new() };
