@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::root;
 
 /// Every suite the page must list, with what it shows. Their reports name them exactly so.
-pub const SUITES: [(&str, &str); 19] = [
+pub const SUITES: [(&str, &str); 21] = [
     (
         "two tabs, two patients",
         "interleaved calls of two launches in one browser: no answer holds the other patient",
@@ -25,6 +25,10 @@ pub const SUITES: [(&str, &str); 19] = [
         "generated queries of two launches over every product the sandbox imitates: no answer holds another patient's canary",
     ),
     ("bad input", "each hostile request is answered with its one code, reflects nothing and reaches no EHR"),
+    (
+        "malicious input",
+        "texts known from attacks, in every spelling and place: no answer is an error of ours, and the EHR is asked for the launch's own patient or for nothing",
+    ),
     ("killed process", "whatever was answered before a SIGKILL stands in the audit log after the next start"),
     (
         "kill -9 of the worker during a crawl",
@@ -40,6 +44,10 @@ pub const SUITES: [(&str, &str); 19] = [
     ),
     ("EHR gone during a crawl", "the run waits, sets nobody aside and comes to its end"),
     ("refresh storm", "many calls on an expired token redeem its refresh token once"),
+    (
+        "rotation over many sealed rows while serving",
+        "no call fails while keys are replaced, and every row opens under its new key",
+    ),
     ("planted bugs", "each deliberate defect turns the test of its rule red"),
     (
         "authorisation matrix",

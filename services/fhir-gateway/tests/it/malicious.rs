@@ -14,6 +14,7 @@ use axum::{
 };
 use futures_util::{StreamExt, stream};
 use sallyport_model::session;
+use sallyport_testkit::assurance::Report;
 
 use crate::{
     ehr::{Reply, condition, searchset},
@@ -96,6 +97,7 @@ fn there_are_as_many_attacks_as_the_threats_page_asks_for() {
 
 #[tokio::test]
 async fn no_malicious_input_breaks_in_or_breaks_anything() {
+    let report = Report::new("malicious input").scenario("embedded").unit("requests");
     let world = World::start().await;
     let tab = world.tab("a");
     world.ehr.on("/Patient/a", [Reply::json(r#"{"resourceType":"Patient","id":"a"}"#)]);
@@ -141,4 +143,5 @@ async fn no_malicious_input_breaks_in_or_breaks_anything() {
         assert!(seen.headers.keys().all(|name| name.as_str() != "x-forwarded-host"), "{target}");
     }
     assert!(elsewhere.seen().is_empty(), "{:?}", elsewhere.targets());
+    report.tried(sent as u64).write();
 }

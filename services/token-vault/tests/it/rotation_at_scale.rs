@@ -8,6 +8,7 @@ use std::{
 use sallyport_db::{on_pool, testing::TestDb};
 use sallyport_keyring::{DataKey, DataKeyContext, KeyEncryptionKey as _};
 use sallyport_model::TenantId;
+use sallyport_testkit::assurance::Report;
 use sallyport_token_vault::{Config, MIGRATIONS};
 use uuid::Uuid;
 
@@ -66,6 +67,10 @@ fn place(grant: Uuid) -> Vec<u8> {
 }
 
 async fn rotate_under_load(world: &World, living: usize, rows: u32) {
+    let report = Report::new("rotation over many sealed rows while serving")
+        .scenario(&format!("{living} grants in use"))
+        .unit("rows")
+        .tried(u64::from(rows));
     let mut grants = Vec::new();
     for _ in 0..living {
         grants.push(world.grant().await);
@@ -109,6 +114,7 @@ async fn rotate_under_load(world: &World, living: usize, rows: u32) {
     let all = world.text("SELECT CAST(count(*) AS TEXT) FROM grants").await;
     assert_eq!(count_under_new(world).await, all, "every row names the new key");
     assert!(rotation.resealed > i64::from(rows));
+    report.write();
 }
 
 #[tokio::test]
