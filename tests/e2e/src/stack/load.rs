@@ -186,6 +186,8 @@ pub struct Recorded {
     pub intents: Ids,
     /// Their traces, as the EHR saw them.
     pub traces: BTreeSet<String>,
+    /// Which request asked under which trace; under two, where the front door asked a second replica.
+    pub calls: BTreeSet<(Vec<u8>, String)>,
     /// Record ids of intents that were met twice.
     pub doubled: usize,
     seen: Ids,
@@ -217,6 +219,7 @@ pub async fn recorded(outside: &Outside, from: i64) -> anyhow::Result<Recorded> 
         for record in page.iter().filter(|r| r.kind() == Kind::FhirCall && r.phase() == Phase::Intent) {
             found.intents.insert(record.request_id.clone());
             found.traces.insert(record.trace_id.clone());
+            found.calls.insert((record.request_id.clone(), record.trace_id.clone()));
             found.doubled += usize::from(!found.seen.insert(record.record_id.clone()));
         }
     }
@@ -240,15 +243,26 @@ pub async fn audit_holds(outside: &Outside, from: i64, answers: &Answers) -> any
 /// The traces of the FHIR calls that reached the EHR after a number of its log.
 ///
 /// # Errors
-/// When the EHR does not tell.
+/// When the EHR does not tell, or its log holds no longer all that came after.
 pub async fn reached_the_ehr(outside: &Outside, since: u64) -> anyhow::Result<Vec<String>> {
     let requests = outside.requests(since).await?;
+    let first = requests.first().and_then(|r| r.get("seq")).and_then(serde_json::Value::as_u64);
+    ensure!(first.is_none_or(|first| first == since + 1), "the EHR's log has dropped its oldest entries");
     let calls = requests.iter().filter(|r| r.get("kind").and_then(serde_json::Value::as_str) == Some("fhir"));
     let trace = |call: &serde_json::Value| {
         let parent = call.pointer("/headers/traceparent")?.as_str()?;
         Some(parent.split('-').nth(1)?.to_owned())
     };
     calls.map(|call| trace(call).context("a call to the EHR without a trace")).collect()
+}
+
+/// How many answers with data were given without a call of their own at the EHR, by their records. None: nothing answers
+/// from memory.
+pub fn without_a_call(answers: &Answers, found: &Recorded, reached: &[String]) -> usize {
+    let reached: BTreeSet<&str> = reached.iter().map(String::as_str).collect();
+    let asked = found.calls.iter().filter(|(_, trace)| reached.contains(trace.as_str()));
+    let asked: BTreeSet<&[u8]> = asked.map(|(request, _)| request.as_slice()).collect();
+    answers.released.iter().filter(|request| !asked.contains(request.as_slice())).count()
 }
 
 /// Now, in microseconds.
