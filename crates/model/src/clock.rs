@@ -5,6 +5,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 /// Microseconds since the Unix epoch: what databases and protobuf messages carry (Postgres keeps no more).
 pub type Micros = i64;
 
+/// A moment as people and reports read it: RFC 3339 in UTC, with what there is of a second. Empty for one beyond the years
+/// that have four digits.
+pub fn moment(micros: Micros) -> String {
+    jiff::Timestamp::from_microsecond(micros).map(|at| at.to_string()).unwrap_or_default()
+}
+
 /// Where the time comes from.
 pub trait Clock: Send + Sync + 'static {
     /// Now, in microseconds since the epoch.
@@ -48,5 +54,17 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Micros {
         self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_told_in_utc_and_one_beyond_all_years_not_at_all() {
+        assert_eq!(moment(1_790_000_000_000_000), "2026-09-21T14:13:20Z");
+        assert_eq!(moment(1_790_000_000_250_000), "2026-09-21T14:13:20.25Z");
+        assert_eq!(moment(i64::MAX), "");
     }
 }

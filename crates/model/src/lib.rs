@@ -14,7 +14,7 @@ pub mod secret;
 pub mod session;
 
 pub use access::{AccessContext, Actor, Authority, Patients, PolicyDecision, Purpose, ServiceName, User};
-pub use clock::{Clock, Micros, SystemClock, TestClock};
+pub use clock::{Clock, Micros, SystemClock, TestClock, moment};
 pub use code::Code;
 pub use ids::{
     AppId, BatchId, EncounterId, EndpointId, FeatureId, GrantId, InvalidId, JobId, LaunchId, PatientId,

@@ -9,7 +9,7 @@ mod balp;
 mod csv;
 mod disclosures;
 mod export;
-mod plain;
+pub(crate) mod plain;
 mod prove;
 mod query;
 mod verify;

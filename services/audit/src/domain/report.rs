@@ -1,8 +1,6 @@
 //! Signing an incident's report, so that nobody changes it afterwards. The log holds its hash: whoever has the log finds
 //! what was signed, also when every copy is gone.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::digest;
 use sallyport_audit_proof::{Note, report_text};
 use sallyport_model::TenantId;
@@ -36,7 +34,7 @@ pub(crate) async fn sign(domain: &Domain, request: &SignReportRequest) -> Result
         purpose: "HSYSADMIN".to_owned(),
         interaction: "sign-report".to_owned(),
         outcome: Outcome::Success.into(),
-        detail: format!("sha256 {} : {}", hex(&text), request.reason),
+        detail: format!("sha256 {} : {}", sha256(&text), request.reason),
         ..Record::default()
     };
     domain.audit.event(record).await?;
@@ -45,12 +43,7 @@ pub(crate) async fn sign(domain: &Domain, request: &SignReportRequest) -> Result
     Ok(SignReportResponse { note: note.to_string() })
 }
 
-/// SHA-256 of what is signed.
-fn hex(text: &str) -> String {
-    let mut out = String::new();
-    for byte in digest::digest(&digest::SHA256, text.as_bytes()).as_ref() {
-        // Writing into a String cannot fail.
-        let _written = write!(out, "{byte:02x}");
-    }
-    out
+/// SHA-256 of what is signed, in hexadecimal.
+fn sha256(text: &str) -> String {
+    hex::encode(digest::digest(&digest::SHA256, text.as_bytes()))
 }

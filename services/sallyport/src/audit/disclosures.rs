@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, io::Write, process::ExitCode};
 
 use anyhow::Context;
-use sallyport_model::ServiceName;
+use sallyport_model::{ServiceName, moment};
 use sallyport_proto::{
     audit::v1::{Disclosure, DisclosuresRequest, audit_client::AuditClient, disclosure::What},
     types::v1::actor,
@@ -254,10 +254,6 @@ fn word(what: What) -> &'static str {
 
 fn record(one: &Disclosure) -> String {
     uuid::Uuid::from_slice(&one.record_id).map(|id| id.to_string()).unwrap_or_default()
-}
-
-fn moment(micros: i64) -> String {
-    jiff::Timestamp::from_microsecond(micros).map(|at| at.to_string()).unwrap_or_default()
 }
 
 /// The day of a moment.

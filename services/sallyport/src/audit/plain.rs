@@ -1,7 +1,7 @@
 //! Text from the log as people read it: nothing in it moves a terminal's cursor, and codes in the words of a patient.
 
 /// What a terminal would obey, or would show in another order than it stands, as a space.
-pub(super) fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     text.chars().map(|c| if is_shown(c) { c } else { ' ' }).collect()
 }
 

@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 
+use sallyport_model::moment;
 use sallyport_proto::{
     launch::v1::{Incident, IncidentTarget},
     types::v1::{GrantFigures, selector::By},
 };
+
+use crate::audit::plain;
 
 /// An incident's id.
 pub(super) fn id(incident: &Incident) -> String {
@@ -65,7 +68,7 @@ pub(super) fn listed(incident: &Incident) -> String {
         incident.operator,
         incident.reason
     );
-    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    plain::text(&line)
 }
 
 fn grants(part: &IncidentTarget) -> GrantFigures {
@@ -82,10 +85,5 @@ fn name(part: &IncidentTarget) -> String {
         Some(By::Registration(name)) => format!("registration {name}"),
         None => "something".to_owned(),
     };
-    let text = format!("{}: {what}", part.tenant);
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-fn moment(micros: i64) -> String {
-    jiff::Timestamp::from_microsecond(micros).map(|at| at.to_string()).unwrap_or_default()
+    plain::text(&format!("{}: {what}", part.tenant))
 }

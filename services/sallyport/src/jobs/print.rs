@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
-use sallyport_model::{Code, Micros};
+use sallyport_model::{Code, Micros, moment};
 use sallyport_proto::jobs::v1::{DeadLetter, DryRunResponse, Job, Progress, ProposalCount, Run};
 use uuid::Uuid;
 
@@ -245,7 +244,7 @@ pub(super) fn time(micros: Micros) -> String {
     if micros == 0 {
         return "-".to_owned();
     }
-    Timestamp::from_second(micros.div_euclid(1_000_000)).map(|at| at.to_string()).unwrap_or_default()
+    moment(micros.div_euclid(1_000_000) * 1_000_000)
 }
 
 fn span(seconds: i64) -> String {

@@ -1,7 +1,7 @@
 //! The report of an incident: what was revoked, what could not be and when it ends by itself, whom to call, and who has
 //! to consent again. Figures and names of this installation; no patient's data.
 
-use sallyport_model::{Code, LaunchId, Micros};
+use sallyport_model::{Code, LaunchId, Micros, moment};
 use sallyport_proto::{
     launch::v1::{self as wire, IncidentScope, incident_scope::What},
     types::v1::{GrantFigures, selector::By},
@@ -185,9 +185,4 @@ fn words(by: &By) -> String {
 
 fn handle(id: &[u8]) -> String {
     uuid::Uuid::from_slice(id).map(|id| LaunchId::from_uuid(id).to_string()).unwrap_or_default()
-}
-
-/// A moment for people, in UTC.
-fn moment(micros: Micros) -> String {
-    jiff::Timestamp::from_microsecond(micros).map(|at| at.to_string()).unwrap_or_default()
 }
