@@ -7,6 +7,7 @@ import { chart } from "./steps/chart.mjs";
 import { refusals } from "./steps/refusals.mjs";
 import { ownFrontEnd } from "./steps/own-front-end.mjs";
 import { traces } from "./steps/traces.mjs";
+import { operatorsConsole } from "./steps/console.mjs";
 
 if (!binary) {
   console.error("SALLYPORT_BINARY must name the binary under test");
@@ -25,6 +26,7 @@ try {
   refusals(sandbox, out);
   ownFrontEnd(sandbox, own, out);
   traces(sandbox, out);
+  operatorsConsole(sandbox, out);
   passed = await run();
 } finally {
   await stopAll();

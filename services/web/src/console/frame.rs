@@ -8,7 +8,7 @@ use sallyport_model::{Code, RequestId};
 
 use super::{forms, seat::Seat};
 use crate::{
-    http::{Framing, console_style_path, page_headers, script_path, style_path},
+    http::{Framing, console_style_path, page_headers, style_path},
     pages::{Tone, badge, icon, said},
 };
 
@@ -133,7 +133,6 @@ pub(super) fn answer(status: StatusCode, title: &str, body: &Markup) -> Response
                 link rel="icon" href="data:,";
                 link rel="stylesheet" href=(style_path());
                 link rel="stylesheet" href=(console_style_path());
-                script src=(script_path()) defer {}
             }
             body.console { (body) }
         }
