@@ -94,7 +94,7 @@ async fn log_of(seat: &Seat) -> Result<Markup, Code> {
                     None => { "none yet " },
                 }
                 @if is_late { (badge(Tone::Warning, "late")) } @else if signed.is_some() { (badge(Tone::Good, "signed")) }
-                @if behind > 0 { " " " (behind) (if behind == 1 { " record waits" } else { " records wait" }) " for the next one" }
+                @if behind > 0 { " " (behind) (if behind == 1 { " record waits" } else { " records wait" }) " for the next one" }
             }
             dt { "In quarantine" } dd {
                 @if status.quarantined.is_empty() { "nothing" } @else { (badge(Tone::Critical, "look")) " " (status.quarantined.len()) " places" }
