@@ -24,6 +24,10 @@ use crate::{
 /// # Errors
 /// When no instance answers, or the person is refused.
 #[expect(clippy::print_stdout, reason = "a command's answer goes to standard output")]
+#[expect(
+    clippy::print_stderr,
+    reason = "standard output has the link alone, for whoever hands it on by a script"
+)]
 pub async fn run(args: ConsoleArgs) -> anyhow::Result<ExitCode> {
     let by = std::env::var("USER").ok().filter(|name| !name.is_empty());
     let by = by.unwrap_or_else(|| "operator".to_owned());

@@ -47,7 +47,6 @@ pub struct ConsolePorts {
 pub(crate) fn router() -> Router<App> {
     Router::new()
         .route("/console", get(overview::show))
-        .route("/console/", get(overview::show))
         .route("/console/sign-in", get(sign_in::ask).post(sign_in::sign_in))
         .route("/console/sign-out", post(sign_in::sign_out))
         .route("/console/audit", get(audit::show))

@@ -113,14 +113,15 @@ pub async fn build(config: Config, ports: Ports) -> Result<Service, BuildError> 
     if config.summary_deadline_ms == 0 || config.page_deadline_ms == 0 {
         return Err(BuildError::Deadline);
     }
-    let is_web = config.trace_url.starts_with("https://") || config.trace_url.starts_with("http://");
-    if !config.trace_url.is_empty() && !(is_web && config.trace_url.contains("{trace_id}")) {
+    let leads = |url: &str| ["https://", "http://"].iter().any(|scheme| url.starts_with(scheme));
+    let trace_url = (!config.trace_url.is_empty()).then_some(config.trace_url);
+    if trace_url.as_deref().is_some_and(|url| !leads(url) || !url.contains("{trace_id}")) {
         return Err(BuildError::TraceUrl);
     }
     let app = App {
         gateway: gateway::Gateway::new(ports.gateway),
         console: console::Clients::new(ports.console),
-        trace_url: (!config.trace_url.is_empty()).then(|| config.trace_url.into()),
+        trace_url: trace_url.map(Into::into),
         registry: ports.registry,
         clock: ports.clock,
         public_origin: origin.into(),

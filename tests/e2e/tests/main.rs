@@ -50,6 +50,11 @@ async fn bad_input_meets_one_clear_error_each() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_console_shows_the_log_without_patients_until_somebody_says_why() {
+    told(scenario::the_console_shows_the_log_without_patients_until_somebody_says_why().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_chart_shows_its_own_patients_care_gaps() {
     told(scenario::each_chart_shows_its_own_patients_care_gaps().await);
 }

@@ -14,6 +14,7 @@ macro_rules! scenarios {
 scenarios! {
     services_start_in_any_order => lifecycle::any_order_of_start_works;
     an_end_in_good_order_finishes_what_is_under_way => lifecycle::an_end_in_good_order_finishes_what_is_under_way;
+    the_console_opens_where_every_service_is_a_process => lifecycle::the_console_opens;
     certificates_are_renewed_while_serving => lifecycle::certificates_are_renewed_while_serving;
     a_refresh_storm_redeems_once_or_says_uncertain => storm::a_storm_redeems_once_or_says_uncertain;
     nothing_is_lost_when_processes_are_killed_under_load => kills::nothing_is_lost_by_kills;

@@ -6,9 +6,7 @@ use std::collections::BTreeSet;
 use sallyport_keyring::DataKey;
 use sallyport_model::{TenantId, planted};
 use sallyport_proto::{
-    audit::v1::{
-        Kind, Mask, Outcome, Phase, QueryRequest, QueryResponse, Record, UnmaskRequest, UnmaskResponse,
-    },
+    audit::v1::{Kind, Mask, Phase, QueryRequest, QueryResponse, Record, UnmaskRequest, UnmaskResponse},
     convert,
     types::v1::actor,
 };
@@ -48,6 +46,12 @@ fn mask(key: &DataKey, record: &mut Record) -> Mask {
     let patients = std::mem::take(&mut record.patients);
     let resource_id = std::mem::take(&mut record.resource_id);
     record.encounter = String::new();
+    // Why somebody looked for a patient is about that patient, and sealed as such.
+    let is_about_them = record.kind() == Kind::AuditQuery && !patients.is_empty();
+    let has_detail = is_about_them && !record.detail.is_empty();
+    if is_about_them {
+        record.detail = String::new();
+    }
     // Somebody who looks at their own record is a patient too.
     if let Some(actor::Kind::User(user)) = record.actor.as_mut().and_then(|actor| actor.kind.as_mut())
         && is_patient(&user.fhir_user)
@@ -58,7 +62,8 @@ fn mask(key: &DataKey, record: &mut Record) -> Mask {
         let index = key.blind_index(MASKS, &[id.as_bytes()]);
         index.iter().take(MASK_BYTES).map(|byte| format!("{byte:02x}")).collect()
     };
-    Mask { patients: patients.iter().map(shown).collect(), has_resource_id: !resource_id.is_empty() }
+    let has_resource_id = !resource_id.is_empty();
+    Mask { patients: patients.iter().map(shown).collect(), has_resource_id, has_detail }
 }
 
 /// A reference to a patient, or to one of theirs, relative or absolute.
@@ -97,10 +102,12 @@ async fn find(domain: &Domain, request: &UnmaskRequest) -> Result<UnmaskResponse
         return Err(Error::Invalid("record_id"));
     }
     let patients: BTreeSet<String> = records.iter().flat_map(|record| record.patients.clone()).collect();
-    let resource_id = records.into_iter().map(|record| record.resource_id).find(|id| !id.is_empty());
+    let first = |texts: Vec<String>| texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+    let (ids, details) = records.into_iter().map(|record| (record.resource_id, record.detail)).unzip();
     Ok(UnmaskResponse {
         patients: patients.into_iter().collect(),
-        resource_id: resource_id.unwrap_or_default(),
+        resource_id: first(ids),
+        detail: first(details),
     })
 }
 
@@ -119,7 +126,7 @@ fn record_of(request: &UnmaskRequest, operator: &str, found: Result<&UnmaskRespo
         interaction: "unmask".to_owned(),
         resource_types: vec!["AuditEvent".to_owned()],
         detail: format!("record {id}: {}", request.reason.chars().take(*REASON.end()).collect::<String>()),
-        outcome: Outcome::from(look.outcome).into(),
+        outcome: look.outcome.into(),
         released: look.released,
         code: look.code,
         ..Record::default()
@@ -144,6 +151,8 @@ mod tests {
             patients: vec!["pat-7".to_owned(), "pat-8".to_owned(), "pat-7".to_owned()],
             resource_id: "pat-7".to_owned(),
             encounter: "visit-of-pat-7".to_owned(),
+            kind: Kind::AuditQuery.into(),
+            detail: "the complaint of pat-7".to_owned(),
             actor: Some(Actor { kind: Some(actor::Kind::User(user)) }),
             ..Record::default()
         };
@@ -151,7 +160,13 @@ mod tests {
         let masks = mask(&key, &mut shown);
         assert!(!format!("{shown:?}{masks:?}").contains("pat-"), "{shown:?}");
         let [first, second, third] = masks.patients.as_slice() else { panic!("{masks:?}") };
-        assert!(first == third && first != second && first.len() == 8 && masks.has_resource_id);
+        assert!(
+            first == third
+                && first != second
+                && first.len() == 8
+                && masks.has_resource_id
+                && masks.has_detail
+        );
         let other = mask(&DataKey::generate(), &mut record.clone());
         assert_ne!(other.patients, masks.patients, "another tenant's key gives other masks");
     }

@@ -51,6 +51,8 @@ pub(crate) fn forwarding(houses: Houses) -> Router {
         .route("/chart/{launch}", any(to_web))
         .route("/chart/{launch}/", any(to_web))
         .route("/chart/{launch}/{*rest}", any(to_web))
+        .route("/console", any(to_web))
+        .route("/console/{*rest}", any(to_web))
         .route("/assets/{*rest}", any(to_web))
         .with_state(Arc::new(houses))
 }

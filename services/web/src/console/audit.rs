@@ -187,9 +187,9 @@ fn table(seat: &Seat, answer: &QueryResponse) -> Markup {
         @if rows.is_empty() {
             p.state.empty { "No record matches. Widen the period, or clear the filters." }
         } @else {
-            div.scroll tabindex="0" role="region" aria-label="Records" {
+            div.panel.scroll tabindex="0" role="region" aria-label="Records" {
                 table.records {
-                    thead { tr { @for title in ["When", "What", "Where", "Who", "Patients", "How it ended", ""] { th scope="col" { (title) } } } }
+                    thead { tr { @for title in ["When", "What", "Where", "Who", "Patients", "How it ended", "Record"] { th scope="col" { (title) } } } }
                     tbody { @for (record, mask) in &rows { (row(seat, record, *mask)) } }
                 }
             }

@@ -69,7 +69,7 @@ async fn list(seat: &Seat) -> Result<Markup, Code> {
     Ok(html! {
         @if incidents.is_empty() { p.state.empty { "There was none." } } @else {
             table.records {
-                thead { tr { @for title in ["Opened", "State", "By", "Why", ""] { th scope="col" { (title) } } } }
+                thead { tr { @for title in ["Opened", "State", "By", "Why", "Incident"] { th scope="col" { (title) } } } }
                 tbody { @for one in incidents { tr {
                     td { (moment(seat, one.opened_at)) }
                     td { @if one.closed_at > 0 { (badge(Tone::Good, "closed")) " " (moment(seat, one.closed_at)) } @else { (badge(Tone::Warning, "open")) } }

@@ -42,7 +42,7 @@ async fn jobs(seat: &Seat) -> Result<Markup, Code> {
         } @else {
             div.scroll tabindex="0" role="region" aria-label="Jobs" {
                 table.records {
-                    thead { tr { @for title in ["Job", "What", "Where", "Identity", "Next start", "Last run", ""] { th scope="col" { (title) } } } }
+                    thead { tr { @for title in ["Job", "What", "Where", "Identity", "Next start", "Last run", "Start"] { th scope="col" { (title) } } } }
                     tbody { @for job in &jobs { (job_row(seat, job)) } }
                 }
             }
@@ -84,7 +84,7 @@ pub(super) fn runs_table<'r>(seat: &Seat, runs: impl Iterator<Item = &'r Run>) -
     html! {
         div.scroll tabindex="0" role="region" aria-label="Runs" {
             table.records {
-                thead { tr { @for title in ["Job", "State", "Progress", "Waits", "Started", ""] { th scope="col" { (title) } } } }
+                thead { tr { @for title in ["Job", "State", "Progress", "Waits", "Started", "Run"] { th scope="col" { (title) } } } }
                 tbody {
                     @for run in runs {
                         tr {

@@ -19,7 +19,7 @@ pub(super) async fn of(seat: &Seat, record: &Record) -> Result<Markup, Code> {
     let mut audit = seat.app.console.audit.clone();
     let proof = match seat.answered(audit.prove_record(seat.signed(message))).await {
         Ok(proof) => proof,
-        Err(code) if code == Code::AuditNotSignedYet => {
+        Err(Code::AuditNotSignedYet) => {
             return Ok(
                 html! { p { (badge(Tone::Information, "Not signed yet")) " The next checkpoint covers it; one is made every five minutes." } },
             );

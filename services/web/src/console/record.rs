@@ -30,7 +30,7 @@ const REASON: &str = "console: a record's page";
 
 /// `GET /console/audit/records/{id}`.
 pub(super) async fn show(Path(id): Path<String>, seat: Seat) -> Response {
-    page(&seat, &id, None).await
+    Box::pin(page(&seat, &id, None)).await
 }
 
 /// `POST /console/audit/records/{id}/unmask`.
@@ -41,7 +41,7 @@ pub(super) async fn unmask(Path(id): Path<String>, seat: Seat, request: Request)
     };
     let Some(record_id) = words::id_bytes(&id) else { return frame::refused(&seat, Code::NotFound) };
     if !forms::is_reason(filled.field("reason")) {
-        return page(&seat, &id, Some(Err(Code::RequestInvalid))).await;
+        return Box::pin(page(&seat, &id, Some(Err(Code::RequestInvalid)))).await;
     }
     let message = UnmaskRequest {
         tenant: seat.tenant.as_str().to_owned(),
@@ -50,7 +50,7 @@ pub(super) async fn unmask(Path(id): Path<String>, seat: Seat, request: Request)
     };
     let mut audit = seat.app.console.audit.clone();
     let shown = seat.answered(audit.unmask(seat.signed(message))).await;
-    page(&seat, &id, Some(shown)).await
+    Box::pin(page(&seat, &id, Some(shown))).await
 }
 
 async fn page(seat: &Seat, id: &str, shown: Option<Result<UnmaskResponse, Code>>) -> Response {
@@ -136,6 +136,7 @@ fn fields(seat: &Seat, record: &Record, mask: Option<&Mask>) -> Markup {
             }
             dt { "Who" } dd { (words::actor(record.actor.as_ref())) }
             @if let Some(mask) = mask.filter(|mask| !mask.patients.is_empty()) { dt { "Patients" } dd { (words::chips(&mask.patients)) } }
+            @if mask.is_some_and(|mask| mask.has_detail) { dt { "Details" } dd { span.absent { "Masked with the patients" } } }
             @if record.released > 0 || record.withheld > 0 { dt { "Resources" } dd { (record.released) " released, " (record.withheld) " withheld, " (record.bytes) " bytes" } }
             @for (name, value) in plain.iter().filter(|(_, value)| !value.is_empty()) { dt { (name) } dd { (said(value)) } }
             @if !record.trace_id.is_empty() { dt { "Trace" } dd { (trace(seat, &record.trace_id)) } }
@@ -171,6 +172,7 @@ fn patients(
                 p.state.information { "Recorded: you have seen whose data this was." }
                 dl.facts {
                     dt { "Patients" } dd { @if shown.patients.is_empty() { "none, or erased" } @else { @for patient in &shown.patients { code { (said(patient)) } " " } } }
+                    @if !shown.detail.is_empty() { dt { "Details" } dd { (said(&shown.detail)) } }
                     @if !shown.resource_id.is_empty() { dt { "Resource" } dd { code { (said(&shown.resource_id)) } } }
                 }
             },

@@ -46,7 +46,7 @@ async fn launches(seat: &Seat) -> Result<Markup, Code> {
             p { (sessions.len()) " sessions." }
             div.scroll tabindex="0" role="region" aria-label="Open charts" {
                 table.records {
-                    thead { tr { @for title in ["Registration", "Since", "Last used", "State", "Launch", ""] { th scope="col" { (title) } } } }
+                    thead { tr { @for title in ["Registration", "Since", "Last used", "State", "Launch", "End it"] { th scope="col" { (title) } } } }
                     tbody { @for session in &sessions {
                         @let launch = convert::launch_id(&session.launch_id).map(|id| id.to_string()).unwrap_or_default();
                         tr {
@@ -73,7 +73,7 @@ async fn operators(seat: &Seat) -> Result<Markup, Code> {
     Ok(html! {
         div.scroll tabindex="0" role="region" aria-label="At the console" {
             table.records {
-                thead { tr { @for title in ["Who", "As", "For", "Since", "Last used", ""] { th scope="col" { (title) } } } }
+                thead { tr { @for title in ["Who", "As", "For", "Since", "Last used", "End it"] { th scope="col" { (title) } } } }
                 tbody { @for one in &operators { tr {
                     th scope="row" { (said(&one.name)) }
                     td { (convert::role(one.role).map_or("", sallyport_model::operator::Role::as_str)) }

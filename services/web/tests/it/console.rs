@@ -65,7 +65,7 @@ fn record() -> Record {
 
 async fn with_records(role: Role) -> Desk {
     let desk = Desk::of(role).await;
-    let mask = Mask { patients: vec!["a1b2c3d4".to_owned()], has_resource_id: true };
+    let mask = Mask { patients: vec!["a1b2c3d4".to_owned()], has_resource_id: true, ..Mask::default() };
     let answer = QueryResponse { records: vec![record()], as_of: NOW, masks: vec![mask] };
     desk.says("audit.v1.Audit/Query", &answer);
     let proof = ProveRecordResponse {

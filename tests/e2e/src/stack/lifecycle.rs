@@ -108,3 +108,12 @@ pub async fn certificates_are_renewed_while_serving() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// The console, whose pages come from one process and whose answers from three others.
+///
+/// # Errors
+/// What did not hold.
+pub async fn the_console_opens() -> anyhow::Result<()> {
+    let stack = Stack::take().await?;
+    crate::scenario::console_holds(&stack.outside).await
+}
