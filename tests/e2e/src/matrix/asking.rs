@@ -46,7 +46,7 @@ impl Ask {
     }
 
     /// In the name of somebody at the console.
-    pub(super) fn as_operator(self, secret: &str) -> Self {
+    pub(super) fn by_operator(self, secret: &str) -> Self {
         Self { operator: Some(secret.to_owned()), ..self }
     }
 

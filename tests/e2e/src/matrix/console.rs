@@ -111,22 +111,22 @@ pub async fn console_holds() -> anyhow::Result<usize> {
             ("nobody".to_owned(), harm(&scene, row), DENIED),
             (
                 "a launch's cookie".to_owned(),
-                harm(&scene, row).as_operator(&scene.facts.own.secret),
+                harm(&scene, row).by_operator(&scene.facts.own.secret),
                 "console.signed_out",
             ),
             (
                 "somebody who was signed out".to_owned(),
-                harm(&scene, row).as_operator(&people.ended),
+                harm(&scene, row).by_operator(&people.ended),
                 "console.ended",
             ),
         ];
         for person in &people.elsewhere {
             let told = if may(person.role) { at_console.elsewhere } else { "console.not_permitted" };
             let who = format!("{} of another tenant", person.role.as_str());
-            asked.push((who, harm(&scene, row).as_operator(&person.secret), told));
+            asked.push((who, harm(&scene, row).by_operator(&person.secret), told));
         }
         for person in people.everywhere.iter().filter(|person| !may(person.role)) {
-            let ask = harm(&scene, row).as_operator(&person.secret);
+            let ask = harm(&scene, row).by_operator(&person.secret);
             asked.push((person.role.as_str().to_owned(), ask, "console.not_permitted"));
         }
         for (who, ask, told) in asked {
@@ -143,7 +143,7 @@ pub async fn console_holds() -> anyhow::Result<usize> {
         for person in people.everywhere.iter().filter(may) {
             for case in row.cases {
                 cells += 1;
-                let ask = (case.ask)(&scene.facts).as_operator(&person.secret);
+                let ask = (case.ask)(&scene.facts).by_operator(&person.secret);
                 let who = format!("{}, {}", person.role.as_str(), case.state);
                 wrong.extend(judge(&scene, row, &who, ask, case.expect).await?);
             }
