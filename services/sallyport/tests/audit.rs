@@ -67,6 +67,7 @@ impl Site {
             kek,
             checkpoint_seed: Secret::new(vec![7; 32]),
             audit: own,
+            sessions: Arc::new(|_secret| Box::pin(async { Err(sallyport_model::Code::ConsoleSignedOut) })),
             clock: Arc::new(SystemClock),
             metrics: Metrics::new(),
             shutdown,

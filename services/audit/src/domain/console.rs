@@ -167,7 +167,8 @@ mod tests {
                 && masks.has_resource_id
                 && masks.has_detail
         );
-        let other = mask(&DataKey::generate(), &mut record.clone());
+        let mut again = record;
+        let other = mask(&DataKey::generate(), &mut again);
         assert_ne!(other.patients, masks.patients, "another tenant's key gives other masks");
     }
 

@@ -45,7 +45,7 @@ async fn call(house: &House, second: i64, record: Record, outcome: Option<Record
 
 #[tokio::test]
 async fn what_was_or_may_have_been_disclosed_is_told_and_nothing_else() {
-    each(migrations(), |pool| async move {
+    Box::pin(each(migrations(), |pool| async move {
         let house = House::start(pool).await;
         let asked = || read("pat-1", "dr-who");
         let refused =
@@ -73,7 +73,7 @@ async fn what_was_or_may_have_been_disclosed_is_told_and_nothing_else() {
             ("main", "TREAT", 1, 1)
         );
         assert_eq!(first.resource_types, ["Condition"]);
-    })
+    }))
     .await;
 }
 

@@ -75,7 +75,7 @@ async fn with_records(role: Role) -> Desk {
         ..ProveRecordResponse::default()
     };
     desk.says("audit.v1.Audit/ProveRecord", &proof);
-    let unmasked = UnmaskResponse { patients: vec![PATIENT.to_owned()], resource_id: String::new() };
+    let unmasked = UnmaskResponse { patients: vec![PATIENT.to_owned()], ..UnmaskResponse::default() };
     desk.says("audit.v1.Audit/Unmask", &unmasked);
     desk
 }
