@@ -233,9 +233,19 @@ impl Worker {
         self.client().start(request).await.map(tonic::Response::into_inner)
     }
 
+    /// The run as it is told. A database that was away answers some connections before others: whoever asks, asks again.
     pub(crate) async fn run(&self, run: &Run) -> Run {
-        let request = GetRunRequest { run_id: run.run_id.clone() };
-        self.client().get_run(request).await.unwrap().into_inner()
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+        loop {
+            let request = GetRunRequest { run_id: run.run_id.clone() };
+            match self.client().get_run(request).await {
+                Err(status) if code(&status) == "service.unavailable" => {
+                    assert!(tokio::time::Instant::now() < deadline, "no answer in time: {status:?}");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                answer => return answer.unwrap().into_inner(),
+            }
+        }
     }
 
     pub(crate) async fn progress(&self, run: &Run) -> Progress {

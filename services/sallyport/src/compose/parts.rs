@@ -6,7 +6,7 @@ use axum::Router;
 use sallyport_model::{Clock, Code, ServiceName};
 use sallyport_registry::Registry;
 use sallyport_rpc::{
-    Served,
+    Later, Served, Transport,
     console::{self, Sessions},
 };
 use sallyport_telemetry::health::Ready;
@@ -195,8 +195,8 @@ async fn web(site: &Site, peers: &Peers) -> anyhow::Result<Part> {
     let ports = sallyport_web::Ports {
         gateway: peers.transport(ServiceName::Web, ServiceName::FhirGateway)?,
         console: sallyport_web::ConsolePorts {
-            launch_auth: peers.transport(ServiceName::Web, ServiceName::LaunchAuth)?,
-            audit: peers.transport(ServiceName::Web, ServiceName::Audit)?,
+            launch_auth: for_console(peers, ServiceName::LaunchAuth)?,
+            audit: for_console(peers, ServiceName::Audit)?,
             job_worker: peers.perhaps(ServiceName::Web, ServiceName::JobWorker)?,
         },
         registry: Arc::clone(&site.registry),
@@ -204,6 +204,13 @@ async fn web(site: &Site, peers: &Peers) -> anyhow::Result<Part> {
     };
     let service = sallyport_web::build(section, ports).await.map_err(|error| permanent(error, |_| true))?;
     Ok(Part { rpc: None, http: Some(service.http), ready: service.ready })
+}
+
+/// To a service that only the console needs: where nobody says where it is, charts are served and the console says that a part
+/// is not available.
+fn for_console(peers: &Peers, peer: ServiceName) -> Result<Transport, ConfigError> {
+    let known = peers.perhaps(ServiceName::Web, peer)?;
+    Ok(known.unwrap_or_else(|| Transport::later(&Later::default(), ServiceName::Web)))
 }
 
 /// Tells what waiting cannot mend from what it can: the first ends the process with 64, the second is tried again.
