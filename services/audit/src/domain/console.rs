@@ -15,10 +15,13 @@ use super::{
     Domain,
     query::{self, Look, opened},
 };
-use crate::Error;
+use crate::{Error, sealed_form::ERASED};
 
 /// A domain of its own: what is shown is no key to the index by which patients are found.
 const MASKS: &str = "audit console mask";
+
+/// What stands in the place of a user who is a patient.
+const A_PATIENT: &str = "a patient";
 
 /// How many bytes of it are shown, as two characters each.
 const MASK_BYTES: usize = 4;
@@ -46,10 +49,10 @@ fn mask(key: &DataKey, record: &mut Record) -> Mask {
     let patients = std::mem::take(&mut record.patients);
     let resource_id = std::mem::take(&mut record.resource_id);
     record.encounter = String::new();
-    // Why somebody looked for a patient is about that patient, and sealed as such.
-    let is_about_them = record.kind() == Kind::AuditQuery && !patients.is_empty();
-    let has_detail = is_about_them && !record.detail.is_empty();
-    if is_about_them {
+    // Why somebody looked is sealed in every look: a name may stand in it also where no patient was asked for.
+    let is_look = record.kind() == Kind::AuditQuery;
+    let has_detail = is_look && !record.detail.is_empty();
+    if is_look {
         record.detail = String::new();
     }
     // Somebody who looks at their own record is a patient too.
@@ -57,8 +60,13 @@ fn mask(key: &DataKey, record: &mut Record) -> Mask {
         && is_patient(&user.fhir_user)
     {
         user.fhir_user = String::new();
+        A_PATIENT.clone_into(&mut user.subject);
     }
     let shown = |id: &String| {
+        // Who was erased is nobody any more, and not the same nobody as another.
+        if id == ERASED {
+            return ERASED.to_owned();
+        }
         let index = key.blind_index(MASKS, &[id.as_bytes()]);
         index.iter().take(MASK_BYTES).map(|byte| format!("{byte:02x}")).collect()
     };
@@ -101,8 +109,11 @@ async fn find(domain: &Domain, request: &UnmaskRequest) -> Result<UnmaskResponse
     if records.is_empty() {
         return Err(Error::Invalid("record_id"));
     }
-    let patients: BTreeSet<String> = records.iter().flat_map(|record| record.patients.clone()).collect();
-    let first = |texts: Vec<String>| texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+    let named = records.iter().flat_map(|record| record.patients.clone());
+    let patients: BTreeSet<String> = named.filter(|id| id != ERASED).collect();
+    let first = |texts: Vec<String>| {
+        texts.into_iter().find(|text| !text.is_empty() && text != ERASED).unwrap_or_default()
+    };
     let (ids, details) = records.into_iter().map(|record| (record.resource_id, record.detail)).unzip();
     Ok(UnmaskResponse {
         patients: patients.into_iter().collect(),
@@ -144,7 +155,7 @@ mod tests {
         let key = DataKey::generate();
         let user = User {
             issuer: "https://ehr.example".to_owned(),
-            subject: "u1".to_owned(),
+            subject: "pat-7".to_owned(),
             fhir_user: "https://ehr.example/fhir/Patient/pat-7".to_owned(),
         };
         let record = Record {
@@ -170,6 +181,15 @@ mod tests {
         let mut again = record;
         let other = mask(&DataKey::generate(), &mut again);
         assert_ne!(other.patients, masks.patients, "another tenant's key gives other masks");
+    }
+
+    #[test]
+    fn who_was_erased_is_nobody_and_looks_like_nobody_else() {
+        let mut record =
+            Record { patients: vec![ERASED.to_owned(), "pat-7".to_owned()], ..Record::default() };
+        let masks = mask(&DataKey::generate(), &mut record);
+        assert_eq!(masks.patients.first().map(String::as_str), Some(ERASED));
+        assert!(masks.patients.last().is_some_and(|shown| shown.len() == 8));
     }
 
     #[test]

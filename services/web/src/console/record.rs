@@ -165,7 +165,8 @@ fn patients(
     found: &QueryResponse,
     shown: Option<&Result<UnmaskResponse, Code>>,
 ) -> Markup {
-    let has_any = found.masks.iter().any(|mask| !mask.patients.is_empty() || mask.has_resource_id);
+    let has_any =
+        found.masks.iter().any(|mask| !mask.patients.is_empty() || mask.has_resource_id || mask.has_detail);
     html! {
         @match shown {
             Some(Ok(shown)) => {
